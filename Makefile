@@ -1,0 +1,45 @@
+# One command for each thing a newcomer or a developer does; `make help` lists them.
+PYTHON ?= python3
+VENV   := .venv
+BIN    := $(VENV)/bin
+READY  := $(VENV)/.ready
+
+.DEFAULT_GOAL := help
+.PHONY: help install demo test check format experiments clean
+
+help:  ## list the commands
+	@grep -hE '^[a-z]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:[^#]*## /\t/' | expand -t 14
+
+$(READY): pyproject.toml constraints.txt
+	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11) and "bionn needs Python 3.11 or newer, this is " + sys.version.split()[0] + "; name another with: make PYTHON=python3.12 ...")'
+	test -x $(BIN)/python || $(PYTHON) -m venv $(VENV)
+	$(BIN)/python -m pip install --quiet --constraint constraints.txt --editable '.[dev]'
+	@touch $@
+
+install: $(READY)  ## make .venv and install bionn with its pinned dependencies
+
+demo: $(READY)  ## train on the two embedded data sets: sequence -> class, expression -> expression
+	$(BIN)/bionn run data/promoters_simulated/promoters.fasta --labels data/promoters_simulated/labels.csv \
+	    --out runs/demo-promoters --overwrite
+	$(BIN)/bionn run data/regulation_simulated/expression.csv --target tgt1 tgt2 tgt3 tgt4 tgt5 tgt6 \
+	    --out runs/demo-regulation --overwrite
+
+test: $(READY)  ## run every test
+	$(BIN)/python -m pytest
+
+check: $(READY)  ## lint, types, import contracts
+	$(BIN)/ruff check .
+	$(BIN)/ruff format --check .
+	$(BIN)/pyright
+	$(BIN)/lint-imports
+
+format: $(READY)  ## let ruff format and mend what it can
+	$(BIN)/ruff check --fix .
+	$(BIN)/ruff format .
+
+experiments: $(READY)  ## run every experiment on the public data in $$BIONN_DATA (hours on a small machine)
+	$(BIN)/python -m experiments
+
+clean:  ## remove what the other commands made (runs, caches, .venv)
+	rm -rf $(VENV) runs .pytest_cache .ruff_cache .import_linter_cache build *.egg-info
+	find . -name __pycache__ -type d -prune -exec rm -rf {} +

@@ -1,0 +1,1 @@
+"""The command ``bionn``: one parser, each verb a function; heavy imports inside the verb."""

@@ -1,0 +1,71 @@
+"""The entry point: finds the verb, runs it, and turns errors into one line and an exit code."""
+
+from __future__ import annotations
+
+import os
+import sys
+from collections.abc import Callable, Sequence
+from importlib import import_module
+from importlib.metadata import version
+
+from bionn.cli.parser import fail
+from bionn.errors import BionnError, InputError, did_you_mean
+
+VERBS = {
+    "run": "files to a trained, tested model in one command",
+    "fit": "train from a configuration file (model:, data:, trainer:)",
+    "validate": "score a configuration's checkpoint on the validation rows",
+    "test": "score a configuration's checkpoint on the test rows",
+    "predict": "predictions of a trained model for new samples",
+}
+
+HELP = """usage: bionn VERB ... (bionn VERB --help tells its options)
+
+From a FASTA file or a CSV table to a trained, tested neural network.
+
+{verbs}
+
+  bionn run promoters.fasta --labels labels.csv      sequences to classes
+  bionn run expression.csv --target geneA geneB      genes to other genes
+  bionn predict runs/promoters new.fasta --out new.tsv
+
+exit codes: 0 done, 1 a check failed, 2 bad input or usage, 130 interrupted
+"""
+
+
+def main(arguments: Sequence[str] | None = None) -> int:
+    """Run ``bionn`` with these arguments (``sys.argv`` when None) and return the exit code."""
+    arguments = list(sys.argv[1:] if arguments is None else arguments)
+    if not arguments or arguments[0] in ("-h", "--help", "help"):
+        print(HELP.format(verbs="\n".join(f"  {verb:<10}{does}" for verb, does in VERBS.items())))
+        return 0 if arguments else 2
+    if arguments[0] in ("-V", "--version"):
+        print(f"bionn {version('bionn')}")
+        return 0
+    verb, prog = arguments[0], "bionn"
+    try:
+        command = _command(verb)
+        prog = f"bionn {verb}"
+        return command(arguments[1:])
+    except BionnError as error:
+        return fail(prog, error)
+    except OSError as error:
+        if isinstance(error, BrokenPipeError):
+            os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+            return 0
+        where = f"{error.filename}: " if error.filename else ""
+        return fail(prog, InputError(f"{where}{error.strerror or error}"))
+    except KeyboardInterrupt:
+        print(f"\n{prog}: interrupted", file=sys.stderr)
+        return 130
+
+
+def _command(verb: str) -> Callable[[Sequence[str]], int]:
+    if verb not in VERBS:
+        raise InputError(f"no such verb: {verb}{did_you_mean(verb, VERBS)}; see bionn --help")
+    room = "fit" if verb in ("fit", "validate", "test") else verb
+    return getattr(import_module(f"bionn.cli.{room}"), verb)
+
+
+if __name__ == "__main__":
+    sys.exit(main())

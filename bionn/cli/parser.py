@@ -1,0 +1,90 @@
+"""Argument parsing that answers a slip in one line, with the nearest name and exit code 2."""
+
+from __future__ import annotations
+
+import argparse
+import re
+import sys
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any, NoReturn
+
+from bionn.errors import InputError, did_you_mean
+
+
+class Parser(argparse.ArgumentParser):
+    """An ``ArgumentParser`` without abbreviations whose errors are :class:`InputError`."""
+
+    def __init__(self, *args: Any, **kwargs: Any) -> None:
+        kwargs.setdefault("allow_abbrev", False)
+        super().__init__(*args, **kwargs)
+
+    def error(self, message: str) -> NoReturn:
+        """Raise instead of printing the usage; name what was meant where that can be guessed."""
+        raise InputError(f"{message}; see {self.prog} --help")
+
+    def parse(self, arguments: Sequence[str]) -> argparse.Namespace:
+        """Parse everything; an unknown option is an error that offers the nearest one."""
+        parsed, unknown = self.parse_known_args(arguments)
+        if unknown:
+            options = [option for action in self._actions for option in action.option_strings]
+            name = unknown[0].split("=", 1)[0]
+            what = "option" if name.startswith("-") else "argument"
+            raise InputError(
+                f"no such {what}: {name}{did_you_mean(name, options)}; see {self.prog} --help"
+            )
+        return parsed
+
+
+def words(text: str) -> list[str]:
+    """``a,b`` as a list."""
+    return [word.strip() for word in text.split(",") if word.strip()]
+
+
+def integers(text: str) -> list[int]:
+    """``512,128`` as a list of numbers."""
+    return [int(word) for word in words(text)]
+
+
+def shares(text: str) -> tuple[float, ...]:
+    """``.8,.1,.1`` as a tuple of numbers."""
+    return tuple(float(word) for word in words(text))
+
+
+def batch_size(text: str) -> int | str:
+    """A number or ``full``."""
+    return text if text == "full" else int(text)
+
+
+def read_config(path: str, known: set[str]) -> dict[str, Any]:
+    """Options from a YAML file; see ``config.yaml`` in a run's directory.
+
+    Raises:
+        InputError: no such file, not YAML, or an option that the command does not have.
+    """
+    import yaml
+
+    file = Path(path)
+    if not file.is_file():
+        raise InputError(f"{path}: no such file; name a YAML file of options")
+    try:
+        options = yaml.safe_load(file.read_text(encoding="utf-8"))
+    except (yaml.YAMLError, UnicodeDecodeError) as error:
+        raise InputError(f"{path}: not readable as YAML: {one_line(error)}") from None
+    if not isinstance(options, dict):
+        raise InputError(f"{path}: options by name needed (name: value), found something else")
+    for name in options:
+        if name not in known:
+            raise InputError(f"{path}: no option {name!r}{did_you_mean(str(name), known)}")
+    return options
+
+
+def fail(prog: str, error: BaseException) -> int:
+    """Print an error as one line; the exit code is 2."""
+    print(f"{prog}: error: {one_line(error)}", file=sys.stderr)
+    return 2
+
+
+def one_line(error: BaseException) -> str:
+    """An error's message with every run of white space a single blank."""
+    return re.sub(r"\s+", " ", str(error))

@@ -1,0 +1,52 @@
+"""``bionn predict``: a model directory and new samples in, a TSV out, whole or not at all."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+from bionn.cli.parser import Parser
+
+
+def make_parser() -> Parser:
+    """The parser of ``bionn predict``."""
+    parser = Parser(prog="bionn predict", description="Predictions of a trained model.")
+    parser.add_argument("model", metavar="MODEL", help="a run's folder, or the model folder in it")
+    parser.add_argument("input", metavar="INPUT", help="a FASTA file or a table")
+    parser.add_argument("--out", required=True, metavar="FILE.tsv", help="where predictions go")
+    parser.add_argument("--device", default="cpu", help="cpu, cuda, ...")
+    parser.add_argument("--overwrite", action="store_true", help="replace FILE.tsv if it is there")
+    return parser
+
+
+def predict(arguments: Sequence[str]) -> int:
+    """Parse, load, check the input, predict block by block."""
+    given = make_parser().parse(arguments)
+
+    from pathlib import Path
+
+    from rich.console import Console
+    from rich.progress import track
+
+    from bionn.errors import InputError
+    from bionn.formats.output import replacing
+    from bionn.predict import load
+
+    if Path(given.out).exists() and not given.overwrite:
+        raise InputError(f"{given.out}: already there; choose another file, or pass --overwrite")
+    predictor = load(given.model, device=given.device)
+    console = Console(stderr=True)
+    total, blocks = predictor.blocks(given.input)
+    rows = 0
+    with replacing(given.out) as file:
+        for block in track(blocks, "predicting", total=total, console=console, disable=total < 2):
+            block.to_csv(
+                file,
+                sep="\t",
+                index=False,
+                header=rows == 0,
+                float_format="%.6g",
+                lineterminator="\n",
+            )
+            rows += len(block)
+    print(f"{rows} predictions: {given.out}")
+    return 0

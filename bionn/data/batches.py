@@ -1,0 +1,108 @@
+"""Batches cut by index from resident tensors: no DataLoader, no copy a sample, no worker."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Iterator
+from types import SimpleNamespace
+from typing import Literal, NamedTuple
+
+import torch
+from torch import Tensor
+
+from bionn.errors import InputError
+
+BatchSize = int | Literal["full"]
+
+
+class Batch(NamedTuple):
+    """B samples.
+
+    Attributes:
+        inputs: codes ``uint8 (B, L)`` or features ``float32 (B, F)``.
+        targets: class indices ``int64 (B,)`` or standardised targets ``float32 (B, T)``.
+        ids: row numbers ``int64 (B,)`` in the table of samples, where their ids stand.
+    """
+
+    inputs: Tensor
+    targets: Tensor
+    ids: Tensor
+
+
+class EpochOrder:
+    """The order of the rows in an epoch: a pure function of (seed, epoch).
+
+    Lightning calls ``set_epoch`` on ``batch_sampler.sampler`` of what it iterates over, before each
+    epoch; hence the name of the attribute that holds this.
+    """
+
+    def __init__(self, rows: Tensor, *, shuffle: bool, seed: int) -> None:
+        self.rows = rows
+        self.shuffle = shuffle
+        self.seed = seed
+        self.epoch = 0
+
+    def set_epoch(self, epoch: int) -> None:
+        """Choose the epoch whose order :meth:`indices` gives."""
+        self.epoch = epoch
+
+    def indices(self) -> Tensor:
+        """The row numbers in this epoch's order, ``int64``."""
+        if not self.shuffle:
+            return self.rows
+        generator = torch.Generator().manual_seed((self.seed << 20) + self.epoch)
+        return self.rows[torch.randperm(len(self.rows), generator=generator)]
+
+
+class ResidentBatches:
+    """An iterable of :class:`Batch` over some rows of tensors that stay in memory.
+
+    Args:
+        inputs: ``(N, ...)``.
+        targets: ``(N, ...)``.
+        rows: the row numbers to visit, ``int64``.
+        batch_size: rows a batch; ``full`` for all of them; the last batch may be smaller.
+        shuffle: a new order each epoch.
+        seed: of the orders.
+
+    Example:
+        >>> batches = ResidentBatches(torch.eye(5), torch.arange(5), torch.arange(5), batch_size=2)
+        >>> [len(batch.ids) for batch in batches]
+        [2, 2, 1]
+    """
+
+    def __init__(
+        self,
+        inputs: Tensor,
+        targets: Tensor,
+        rows: Tensor,
+        *,
+        batch_size: BatchSize,
+        shuffle: bool = False,
+        seed: int = 0,
+    ) -> None:
+        self.inputs = inputs
+        self.targets = targets
+        self.batch_size = resolve_batch_size(batch_size, len(rows))
+        self.order = EpochOrder(rows, shuffle=shuffle, seed=seed)
+        self.batch_sampler = SimpleNamespace(sampler=self.order)
+
+    def __len__(self) -> int:
+        return math.ceil(len(self.order.rows) / self.batch_size)
+
+    def __iter__(self) -> Iterator[Batch]:
+        for rows in self.order.indices().split(self.batch_size):
+            yield Batch(self.inputs[rows], self.targets[rows], rows)
+
+
+def resolve_batch_size(batch_size: BatchSize, rows: int) -> int:
+    """``full`` is gradient descent, 1 is stochastic, anything between is mini-batch.
+
+    Raises:
+        InputError: neither ``full`` nor a number of at least 1.
+    """
+    if batch_size == "full":
+        return max(rows, 1)
+    if isinstance(batch_size, bool) or not isinstance(batch_size, int) or batch_size < 1:
+        raise InputError(f"batch-size: 'full' or a number from 1 needed, {batch_size!r} found")
+    return batch_size

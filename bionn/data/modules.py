@@ -1,0 +1,296 @@
+"""Lightning data modules over FASTA files and tables: thin shells around reading and splitting."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from functools import partial
+
+import lightning as L
+import torch
+from torch import Tensor
+
+from bionn.data.batches import BatchSize, ResidentBatches, resolve_batch_size
+from bionn.data.prepared import Prepared, prepare
+from bionn.data.reading import read_samples
+from bionn.data.samples import DataOptions, Source
+from bionn.data.splits import make_splits
+from bionn.data.targets import find_targets
+from bionn.errors import InputError
+
+EVALUATION_BATCH = 4096
+"""Rows a batch where no gradient is kept: validation, test, prediction."""
+
+
+class ResidentDataModule(L.LightningDataModule):
+    """Serves the three parts of a :class:`Prepared` set, which it loads when first asked.
+
+    Args:
+        load: makes the prepared set.
+        batch_size: training rows a batch: ``full`` (gradient descent), 1 (stochastic) or m.
+        seed: of the order of the training rows.
+    """
+
+    def __init__(
+        self, load: Callable[[], Prepared], *, batch_size: BatchSize = 256, seed: int = 0
+    ) -> None:
+        super().__init__()
+        resolve_batch_size(batch_size, rows=1)
+        self._load = load
+        self._prepared: Prepared | None = None
+        self.batch_size: BatchSize = batch_size
+        self.seed = seed
+
+    @property
+    def prepared(self) -> Prepared:
+        """The samples, their split and their tensors."""
+        if self._prepared is None:
+            self._prepared = self._load()
+        return self._prepared
+
+    def setup(self, stage: str | None = None) -> None:
+        """Read, split and encode, once for all stages."""
+        del stage
+        _ = self.prepared
+
+    @property
+    def task(self) -> str:
+        """``binary``, ``multiclass`` or ``regression``."""
+        return self.prepared.targets.task
+
+    @property
+    def input_shape(self) -> int | tuple[int, int]:
+        """``(A, L)`` for sequences, the number of features for tables."""
+        return self.prepared.encoder.input_shape
+
+    @property
+    def num_outputs(self) -> int:
+        """Output units that the targets need."""
+        return self.prepared.targets.num_outputs
+
+    @property
+    def classes(self) -> list[str]:
+        """Class names by index; empty for regression."""
+        return list(self.prepared.targets.classes)
+
+    @property
+    def target_names(self) -> list[str]:
+        """The target columns."""
+        return list(self.prepared.targets.names)
+
+    @property
+    def code_table(self) -> Tensor | None:
+        """What each code of a sequence stands for, ``(S, A)``; None for tables."""
+        return self.prepared.code_table
+
+    def train_dataloader(self) -> ResidentBatches:
+        """Training batches in an order that (seed, epoch) decides."""
+        return self._batches("train", self.batch_size, shuffle=self.batch_size != "full")
+
+    def val_dataloader(self) -> ResidentBatches:
+        """Validation batches in file order."""
+        return self._batches("val", EVALUATION_BATCH)
+
+    def test_dataloader(self) -> ResidentBatches:
+        """Test batches in file order."""
+        return self._batches("test", EVALUATION_BATCH)
+
+    def predict_dataloader(self) -> ResidentBatches:
+        """The test rows again, in file order."""
+        return self.test_dataloader()
+
+    def _batches(
+        self, part: str, batch_size: BatchSize, *, shuffle: bool = False
+    ) -> ResidentBatches:
+        prepared = self.prepared
+        return ResidentBatches(
+            prepared.inputs,
+            prepared.outputs,
+            torch.from_numpy(getattr(prepared.split, part)),
+            batch_size=batch_size,
+            shuffle=shuffle,
+            seed=self.seed,
+        )
+
+
+def load_prepared(
+    inputs: Source | Sequence[Source], options: DataOptions, fold: int = 0
+) -> Prepared:
+    """Files to tensors: read, find the targets, split, encode.
+
+    Args:
+        inputs: as in :func:`bionn.data.reading.read_samples`.
+        options: how to read, split and encode.
+        fold: which fold is the test part, where the options make folds.
+
+    Raises:
+        InputError: see the stages; or the fold does not exist.
+    """
+    samples, targets = find_targets(read_samples(inputs, options), options)
+    splits = make_splits(samples, targets, options)
+    if not 0 <= fold < len(splits):
+        raise InputError(f"fold: 0..{len(splits) - 1} needed, {fold} found")
+    return prepare(samples, targets, splits[fold], options)
+
+
+class FastaDataModule(ResidentDataModule):
+    """Sequences to classes or expression: FASTA with a table of labels, or a table of sequences.
+
+    Args:
+        inputs: a FASTA file with ``labels``; FASTA files of a class each; or a table with a
+            column of sequences.
+        labels: a table with a row an id.
+        target: the target column, or several for regression.
+        id_column: the column of ids.
+        sequence_column: the column of sequences.
+        split: ``stratified``, ``random`` or ``group``.
+        split_column: a column of ``train`` / ``val`` / ``test``.
+        fold_column: a column of fold numbers.
+        fold: the test fold.
+        group_column: rows of one group stay together.
+        group_pattern: a regular expression whose first group, found in the id, is the group.
+        fractions: shares of train, validation and test.
+        classes: keep only rows of these classes.
+        task: ``auto``, ``binary``, ``multiclass`` or ``regression``.
+        columns: the column names of a table without a header line.
+        val: a file of validation samples.
+        test: a file of test samples.
+        length: positions of an encoded sequence; the longest when None.
+        align: where shorter sequences stand; None: lengths must not differ.
+        alphabet: ``dna``, ``rna`` or ``protein``.
+        unknown: ``zero``, ``uniform`` or ``error`` for N and X.
+        iupac: ``expand``, ``unknown`` or ``error`` for the other ambiguity codes.
+        allow_missing: leave out samples without a target and targets without a sample.
+        batch_size: ``full``, 1 or a number between.
+        seed: of the split and of the order of the training rows.
+    """
+
+    def __init__(
+        self,
+        inputs: str | list[str],
+        *,
+        labels: str | None = None,
+        target: str | list[str] | None = None,
+        id_column: str | None = None,
+        sequence_column: str | None = None,
+        split: str | None = "stratified",
+        split_column: str | None = None,
+        fold_column: str | None = None,
+        fold: int = 0,
+        group_column: str | None = None,
+        group_pattern: str | None = None,
+        fractions: tuple[float, float, float] = (0.8, 0.1, 0.1),
+        classes: list[str] | None = None,
+        task: str = "auto",
+        columns: list[str] | None = None,
+        val: str | None = None,
+        test: str | None = None,
+        length: int | None = None,
+        align: str | None = "left",
+        alphabet: str = "dna",
+        unknown: str = "zero",
+        iupac: str = "expand",
+        allow_missing: bool = False,
+        batch_size: int | str = 256,
+        seed: int = 0,
+    ) -> None:
+        options = DataOptions(
+            labels=labels,
+            target=target,
+            id_column=id_column,
+            sequence_column=sequence_column,
+            split=split,
+            split_column=split_column,
+            fold_column=fold_column,
+            group_column=group_column,
+            group_pattern=group_pattern,
+            fractions=fractions,
+            classes=classes,
+            task=task,
+            columns=columns,
+            val=val,
+            test=test,
+            length=length,
+            align=align,
+            alphabet=alphabet,
+            unknown=unknown,
+            iupac=iupac,
+            allow_missing=allow_missing,
+            seed=seed,
+        )
+        super().__init__(
+            partial(load_prepared, inputs, options, fold), batch_size=batch_size, seed=seed
+        )
+
+
+class ExpressionDataModule(ResidentDataModule):
+    """Expression tables, samples x genes, to classes (phenotype) or to other genes' expression.
+
+    Args:
+        inputs: a table with numeric feature columns.
+        target: the target column, or several for regression.
+        features: the feature columns; all numeric ones but the targets when None.
+        labels: a sample sheet with a row an id, which holds the target.
+        id_column: the column of ids.
+        split: ``stratified``, ``random`` or ``group``.
+        split_column: a column of ``train`` / ``val`` / ``test``.
+        fold_column: a column of fold numbers.
+        fold: the test fold.
+        group_column: rows of one group (a donor, a mouse) stay together.
+        group_pattern: a regular expression whose first group, found in the id, is the group.
+        fractions: shares of train, validation and test.
+        classes: keep only rows of these classes.
+        task: ``auto``, ``binary``, ``multiclass`` or ``regression``.
+        columns: the column names of a table without a header line.
+        val: a file of validation samples.
+        test: a file of test samples.
+        allow_missing: leave out samples without a target and targets without a sample.
+        batch_size: ``full``, 1 or a number between.
+        seed: of the split and of the order of the training rows.
+    """
+
+    def __init__(
+        self,
+        inputs: str | list[str],
+        *,
+        target: str | list[str],
+        features: list[str] | None = None,
+        labels: str | None = None,
+        id_column: str | None = None,
+        split: str | None = "stratified",
+        split_column: str | None = None,
+        fold_column: str | None = None,
+        fold: int = 0,
+        group_column: str | None = None,
+        group_pattern: str | None = None,
+        fractions: tuple[float, float, float] = (0.8, 0.1, 0.1),
+        classes: list[str] | None = None,
+        task: str = "auto",
+        columns: list[str] | None = None,
+        val: str | None = None,
+        test: str | None = None,
+        allow_missing: bool = False,
+        batch_size: int | str = 256,
+        seed: int = 0,
+    ) -> None:
+        options = DataOptions(
+            labels=labels,
+            target=target,
+            features=features,
+            id_column=id_column,
+            split=split,
+            split_column=split_column,
+            fold_column=fold_column,
+            group_column=group_column,
+            group_pattern=group_pattern,
+            fractions=fractions,
+            classes=classes,
+            task=task,
+            columns=columns,
+            val=val,
+            test=test,
+            allow_missing=allow_missing,
+            seed=seed,
+        )
+        super().__init__(
+            partial(load_prepared, inputs, options, fold), batch_size=batch_size, seed=seed
+        )

@@ -1,0 +1,142 @@
+"""Samples, targets and one split as tensors, encoded by what was fitted on the training rows."""
+
+from __future__ import annotations
+
+import hashlib
+from dataclasses import dataclass
+from typing import Any, cast
+
+import numpy as np
+import torch
+from torch import Tensor
+
+from bionn.data.samples import DataOptions, Samples
+from bionn.data.splits import Split
+from bionn.data.targets import Targets
+from bionn.errors import FormatError, InputError
+from bionn.metrics import scores
+from bionn.preprocess.features import FeatureScaler
+from bionn.preprocess.sequences import ALIGNMENTS, LengthError, SequenceEncoder, SymbolError
+from bionn.preprocess.targets import TargetScaler
+
+Encoder = SequenceEncoder | FeatureScaler
+
+
+@dataclass(frozen=True)
+class Prepared:
+    """Everything a task trains and is tested on.
+
+    Attributes:
+        samples: the N samples.
+        targets: their targets, in the targets' own units.
+        split: the rows of each part.
+        encoder: text or numbers to network inputs, as at prediction.
+        target_scaler: own units to the units of the loss; None for classes.
+        inputs: codes ``uint8 (N, L)`` or features ``float32 (N, F)``.
+        outputs: class indices ``int64 (N,)`` or standardised targets ``float32 (N, T)``.
+    """
+
+    samples: Samples
+    targets: Targets
+    split: Split
+    encoder: Encoder
+    target_scaler: TargetScaler | None
+    inputs: Tensor
+    outputs: Tensor
+
+    @property
+    def code_table(self) -> Tensor | None:
+        """What each code stands for, ``(S, A)``; None for features."""
+        if isinstance(self.encoder, SequenceEncoder):
+            return torch.from_numpy(self.encoder.code_table)
+        return None
+
+    def score(self, outputs: np.ndarray, rows: np.ndarray) -> dict[str, Any]:
+        """Scores of any model's outputs for some rows; see :func:`bionn.metrics.scores`.
+
+        Args:
+            outputs: probabilities ``(n,)`` or ``(n, K)``, or values ``(n, T)`` in the targets' units.
+            rows: the n row numbers.
+        """
+        targets = self.targets
+        return scores(
+            targets.task,
+            torch.as_tensor(outputs),
+            torch.from_numpy(targets.values[rows]),
+            targets.names if targets.task == "regression" else targets.classes,
+        )
+
+    def split_hash(self) -> str:
+        """sha256 over every id and its part: equal for equal splits, whatever the row order."""
+        lines = sorted(
+            f"{name}\t{part}"
+            for name, part in zip(
+                self.samples.ids, self.split.parts(len(self.samples)), strict=True
+            )
+        )
+        return hashlib.sha256("\n".join(lines).encode()).hexdigest()
+
+    def data_hash(self) -> str:
+        """sha256 over the encoded inputs and the targets, in file order."""
+        digest = hashlib.sha256(self.inputs.numpy().tobytes())
+        digest.update(np.ascontiguousarray(self.targets.values).tobytes())
+        return digest.hexdigest()
+
+
+def prepare(samples: Samples, targets: Targets, split: Split, options: DataOptions) -> Prepared:
+    """Fit the encoders on the training rows and encode every row.
+
+    The length of sequences is the one given, else that of the longest of all samples.
+
+    Raises:
+        FormatError: a symbol outside the alphabet, or a length that does not fit; says file and line.
+        InputError: an option with an unknown value.
+    """
+    if samples.features is None:
+        encoder = _fit_sequences(samples, options)
+        inputs = torch.from_numpy(encode_sequences(encoder, samples))
+    else:
+        values = samples.features.to_numpy()
+        encoder = FeatureScaler.fit(values[split.train], list(samples.features))
+        inputs = torch.from_numpy(encoder.transform(values))
+    if targets.task == "regression":
+        scaler = TargetScaler.fit(targets.values[split.train], targets.names)
+        outputs = torch.from_numpy(scaler.transform(targets.values))
+    else:
+        scaler, outputs = None, torch.from_numpy(targets.values)
+    return Prepared(samples, targets, split, encoder, scaler, inputs, outputs)
+
+
+def encode_sequences(encoder: SequenceEncoder, samples: Samples) -> np.ndarray:
+    """Codes of the samples; an error names the file, line and record."""
+    try:
+        return encoder.encode(samples.sequences)
+    except (SymbolError, LengthError) as error:
+        raise _located(error, samples) from None
+
+
+def _fit_sequences(samples: Samples, options: DataOptions) -> SequenceEncoder:
+    for name, value, choices in (
+        ("align", options.align, (None, *ALIGNMENTS)),
+        ("unknown", options.unknown, ("zero", "uniform", "error")),
+        ("iupac", options.iupac, ("expand", "unknown", "error")),
+    ):
+        if value not in choices:
+            allowed = ", ".join(choice for choice in choices if choice)
+            raise InputError(f"{name}: one of {allowed} needed, {value!r} found")
+    try:
+        return SequenceEncoder.fit(
+            samples.sequences,
+            alphabet=options.alphabet,
+            length=options.length,
+            align=cast(Any, options.align),
+            unknown=cast(Any, options.unknown),
+            iupac=cast(Any, options.iupac),
+        )
+    except LengthError as error:
+        raise _located(error, samples) from None
+
+
+def _located(error: SymbolError | LengthError, samples: Samples) -> FormatError:
+    record = error.record
+    return FormatError(f"{samples.where(record)}: record {samples.ids[record]!r}: {error}")

@@ -1,0 +1,182 @@
+"""Samples: ids joined exactly once with their sequences or features, targets and split columns."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, replace
+from pathlib import Path
+
+import numpy as np
+import pandas as pd
+
+from bionn.errors import InputError
+from bionn.formats.fasta import IdRule
+
+Source = str | Path | pd.DataFrame
+
+
+@dataclass(frozen=True)
+class DataOptions:
+    """How samples are read, split and encoded; the options of ``bionn run`` of the same names.
+
+    Attributes:
+        labels: a table with one row an id, joined to the inputs.
+        target: the target column, or several for regression.
+        id_column: the column of ids; found by its name when None.
+        id_rule: which part of a FASTA header is the id.
+        sequence_column: the column of sequences; found by its contents when None.
+        features: the feature columns; all numeric ones when None.
+        columns: the column names of a table without a header line.
+        classes: keep only rows of these classes.
+        task: what the targets are; found from their values when ``auto``.
+        val: a file of validation samples.
+        test: a file of test samples.
+        split: ``random``, ``stratified`` (by class; random for regression) or ``group``.
+        split_column: a column of ``train`` / ``val`` / ``test``.
+        fold_column: a column of fold numbers 0..K-1, or ``drop``.
+        folds: make this many folds by ``split``.
+        group_column: rows of one group stay together.
+        group_pattern: a regular expression whose first group, found in the id, is the group.
+        fractions: shares of train, validation and test.
+        length: positions of an encoded sequence; the longest sequence's when None.
+        align: where shorter sequences stand; None: lengths must not differ.
+        alphabet: ``dna``, ``rna`` or ``protein``.
+        unknown: what N and X stand for.
+        iupac: what other ambiguity codes stand for.
+        allow_missing: leave out samples without a target, and targets without a sample.
+        seed: of the split.
+    """
+
+    labels: Source | None = None
+    target: str | Sequence[str] | None = None
+    id_column: str | None = None
+    id_rule: IdRule = "first"
+    sequence_column: str | None = None
+    features: Sequence[str] | None = None
+    columns: Sequence[str] | None = None
+    classes: Sequence[str] | None = None
+    task: str = "auto"
+    val: Source | None = None
+    test: Source | None = None
+    split: str | None = None
+    split_column: str | None = None
+    fold_column: str | None = None
+    folds: int | None = None
+    group_column: str | None = None
+    group_pattern: str | None = None
+    fractions: tuple[float, float, float] = (0.8, 0.1, 0.1)
+    length: int | None = None
+    align: str | None = None
+    alphabet: str = "dna"
+    unknown: str = "zero"
+    iupac: str = "expand"
+    allow_missing: bool = False
+    seed: int = 0
+
+    @property
+    def targets(self) -> list[str]:
+        """The target columns as a list, empty when none is named."""
+        if self.target is None:
+            return []
+        return [self.target] if isinstance(self.target, str) else list(self.target)
+
+
+@dataclass(frozen=True)
+class Samples:
+    """N samples: what goes in, what should come out, and what the split must respect.
+
+    Attributes:
+        table: a row a sample: ``id``, all different; ``sequence`` if the inputs are sequences;
+            ``part`` (train, val, test, drop or ""), ``fold`` and ``group`` where columns were
+            named for them; ``source`` and ``row``, which file and record it came from.
+        features: ``float64 (N, F)`` by feature name, NaN where missing; None for sequences.
+        targets: the target cells as text, ``(N, T)`` by target name.
+        locate: for each source, the function from a record to its ``file:line``.
+        class_order: classes in an order that the input forces, or None.
+        notes: what was decided or left out, a sentence each.
+    """
+
+    table: pd.DataFrame
+    features: pd.DataFrame | None
+    targets: pd.DataFrame
+    locate: tuple[Callable[[int], str], ...]
+    class_order: tuple[str, ...] | None = None
+    notes: tuple[str, ...] = ()
+
+    def __len__(self) -> int:
+        return len(self.table)
+
+    @property
+    def ids(self) -> list[str]:
+        """The N ids."""
+        return self.table["id"].tolist()
+
+    @property
+    def sequences(self) -> list[str]:
+        """The N sequences."""
+        return self.table["sequence"].tolist()
+
+    def column(self, name: str) -> list[str] | None:
+        """``part``, ``fold`` or ``group`` of each sample, None where it was not asked for."""
+        return self.table[name].tolist() if name in self.table else None
+
+    def where(self, sample: int) -> str:
+        """``file:line`` of a sample."""
+        source, row = self.table[["source", "row"]].iloc[sample]
+        return self.locate[source](row)
+
+    def keep(self, mask: np.ndarray, *notes: str) -> Samples:
+        """The samples where ``mask (N,)`` is true, in order."""
+        return replace(
+            self,
+            table=self.table[mask].reset_index(drop=True),
+            features=None if self.features is None else self.features[mask].reset_index(drop=True),
+            targets=self.targets[mask].reset_index(drop=True),
+            notes=self.notes + notes,
+        )
+
+
+def concatenate(pieces: Sequence[Samples], names: Sequence[str]) -> Samples:
+    """One set of samples from several files, which must have the same kind of columns.
+
+    Args:
+        pieces: the samples of each file.
+        names: what to call each file in a message.
+
+    Raises:
+        InputError: sequences in one file and features in the other, or a column is missing.
+    """
+    first = pieces[0]
+    for piece, name in zip(pieces[1:], names[1:], strict=True):
+        if (piece.features is None) != (first.features is None):
+            need, found = (
+                "sequences" if p.features is None else "numeric features" for p in (first, piece)
+            )
+            raise InputError(f"{name}: {need} needed as in {names[0]}, {found} found")
+        for columns, others in ((first.targets, piece.targets), (first.features, piece.features)):
+            missing = [] if columns is None or others is None else set(columns) - set(others)
+            if missing:
+                raise InputError(
+                    f"{name}: no column {min(missing)!r}, which {names[0]} has; add it"
+                )
+    offsets = np.cumsum([0] + [len(piece.locate) for piece in pieces])
+    tables = [
+        piece.table.assign(source=piece.table["source"] + offset)
+        for piece, offset in zip(pieces, offsets, strict=False)
+    ]
+    features = None
+    if first.features is not None:
+        frames = [
+            piece.features[list(first.features)] for piece in pieces if piece.features is not None
+        ]
+        features = pd.concat(frames, ignore_index=True)
+    return replace(
+        first,
+        table=pd.concat(tables, ignore_index=True),
+        features=features,
+        targets=pd.concat(
+            [piece.targets[list(first.targets)] for piece in pieces], ignore_index=True
+        ),
+        locate=tuple(locate for piece in pieces for locate in piece.locate),
+        notes=tuple(dict.fromkeys(note for piece in pieces for note in piece.notes)),
+    )

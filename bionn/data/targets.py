@@ -1,0 +1,144 @@
+"""What is to be predicted: the task found from the target cells, and the cells as numbers."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
+
+import numpy as np
+
+from bionn.data.samples import DataOptions, Samples
+from bionn.errors import FormatError, InputError, did_you_mean
+from bionn.preprocess.targets import ClassEncoder, TaskKind, infer_task
+
+MIN_CLASS_ROWS = 3
+"""A class needs a row each for training, validation and test."""
+
+
+@dataclass(frozen=True)
+class Targets:
+    """The targets of N samples.
+
+    Attributes:
+        task: ``binary``, ``multiclass`` or ``regression``.
+        values: class indices ``int64 (N,)``, or numbers ``float64 (N, T)`` in their own units.
+        classes: the class names by index; of two, index 1 is the positive one. Empty: regression.
+        names: the target columns.
+    """
+
+    task: TaskKind
+    values: np.ndarray
+    classes: tuple[str, ...]
+    names: tuple[str, ...]
+
+    @property
+    def num_outputs(self) -> int:
+        """Output units: one sigmoid, K softmax, or one linear unit a target."""
+        if self.task == "binary":
+            return 1
+        return len(self.classes) if self.task == "multiclass" else len(self.names)
+
+
+def find_targets(samples: Samples, options: DataOptions) -> tuple[Samples, Targets]:
+    """Decide the task and turn the target cells into numbers.
+
+    Args:
+        samples: with text targets.
+        options: ``task`` and ``classes`` may force the decision.
+
+    Returns:
+        The samples that are kept (``classes`` may leave some out), and their targets.
+
+    Raises:
+        InputError: several class targets, an unknown class, or a class with fewer than 3 rows.
+        FormatError: a target that should be a number is not; says file and line.
+    """
+    task = _task(samples, options)
+    names = tuple(samples.targets.columns)
+    if task == "regression":
+        values = np.column_stack([_numbers(samples, name) for name in names])
+        kind = f"regression of {len(names)} target{'s' * (len(names) > 1)}"
+        return _noted(samples, kind), Targets(task, values, (), names)
+    if len(names) > 1:
+        raise InputError(
+            f"target: one column of classes needed, {len(names)} found ({', '.join(names)}); "
+            "predict one at a time"
+        )
+    labels = samples.targets[names[0]]
+    if options.classes:
+        for name in options.classes:
+            if name not in set(labels):
+                raise InputError(
+                    f"classes: no row has class {name!r}{did_you_mean(name, set(labels))}"
+                )
+        keep = labels.isin(list(options.classes)).to_numpy()
+        left_out = int((~keep).sum())
+        samples = samples.keep(
+            keep, *([f"left out {left_out} rows of other classes"] * bool(left_out))
+        )
+        labels = samples.targets[names[0]]
+        task = "binary" if len(set(options.classes)) == 2 else task
+    counts = labels.value_counts()
+    if len(counts) < 2:
+        raise InputError(
+            f"target {names[0]!r}: at least 2 classes needed, only {counts.index[0]!r} found"
+        )
+    if counts.min() < MIN_CLASS_ROWS:
+        rare = counts.idxmin()
+        line = samples.where(int(np.argmax(labels == rare)))
+        raise InputError(
+            f"{line}: class {rare!r} has {counts.min()} rows, at least {MIN_CLASS_ROWS} needed; add "
+            "rows or keep other classes only (classes)"
+        )
+    if task == "binary" and len(counts) > 2:
+        raise InputError(
+            f"task: binary needs 2 classes, target {names[0]!r} has {len(counts)}; "
+            "choose two with classes, or multiclass"
+        )
+    order = [name for name in samples.class_order or () if name in counts]
+    encoder = ClassEncoder.fit(labels, order)
+    kind = f"{task} classification, classes {', '.join(encoder.classes)}"
+    if task == "binary":
+        kind += f" (positive: {encoder.classes[1]})"
+    targets = Targets(task, encoder.encode(labels.tolist()), encoder.classes, names)
+    return _noted(samples, kind), targets
+
+
+def _noted(samples: Samples, task: str) -> Samples:
+    return replace(samples, notes=(*samples.notes, f"task: {task}"))
+
+
+def _task(samples: Samples, options: DataOptions) -> TaskKind:
+    if options.task == "auto":
+        kinds = {infer_task(samples.targets[name].tolist()) for name in samples.targets}
+        if len(kinds) > 1 and kinds != {"binary", "multiclass"} and samples.targets.shape[1] > 1:
+            return "regression"
+        kind = kinds.pop()
+        if options.classes and len(set(options.classes)) == 2:
+            return "binary"
+        return kind
+    kinds_known: tuple[TaskKind, ...] = ("binary", "multiclass", "regression")
+    for kind in kinds_known:
+        if options.task == kind:
+            return kind
+    raise InputError(
+        f"task: auto, binary, multiclass or regression needed, {options.task!r} found"
+        f"{did_you_mean(options.task, kinds_known)}"
+    )
+
+
+def _numbers(samples: Samples, name: str) -> np.ndarray:
+    """A regression target as ``float64 (N,)``."""
+    cells: Sequence[str] = samples.targets[name].tolist()
+    values = np.empty(len(cells))
+    for row, cell in enumerate(cells):
+        try:
+            values[row] = float(cell)
+        except ValueError:
+            values[row] = np.nan
+        if not np.isfinite(values[row]):
+            raise FormatError(
+                f"{samples.where(row)}: target {name!r}: a finite number needed, {cell!r} found; "
+                "correct it, or leave the cell empty"
+            )
+    return values

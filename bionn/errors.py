@@ -1,0 +1,38 @@
+"""The exceptions bionn raises on purpose: one short hierarchy under BionnError."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from difflib import get_close_matches
+
+
+class BionnError(Exception):
+    """Anything bionn refuses to do.
+
+    The message is one line: the argument or file, what is needed, what was found, and the remedy,
+    as in ``labels.csv:1042: id 'chr1:5' stands twice (first on line 17); keep one row per id``.
+    """
+
+
+class InputError(BionnError):
+    """Bad input or wrong usage: the caller can put it right. The command line exits with 2."""
+
+
+class FormatError(InputError):
+    """A file that cannot be read as what it claims to be. The message begins with ``file:line``."""
+
+
+class ArtifactError(InputError):
+    """A model directory that cannot be used: missing, damaged, or of an unknown format version."""
+
+
+def did_you_mean(name: str, choices: Iterable[str]) -> str:
+    """The nearest of the choices as a clause for a message, or nothing.
+
+    Example:
+        >>> did_you_mean("lable", ["label", "id"])
+        " (did you mean 'label'?)"
+    """
+    by_folded = {choice.casefold(): choice for choice in choices}
+    near = get_close_matches(name.casefold(), by_folded, n=1)
+    return f" (did you mean {by_folded[near[0]]!r}?)" if near else ""

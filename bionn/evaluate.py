@@ -1,0 +1,50 @@
+"""A trained model against the truth: loss, scores and the table of predictions of each part."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+import pandas as pd
+import torch
+
+from bionn.data.prepared import Prepared
+from bionn.models.heads import objective
+from bionn.predict import Predictor
+
+
+def evaluate(predictor: Predictor, prepared: Prepared, rows: np.ndarray) -> dict[str, Any]:
+    """Loss and scores over some rows.
+
+    Args:
+        predictor: the trained model.
+        prepared: the set it is tested on.
+        rows: row numbers.
+
+    Returns:
+        ``loss`` as trained (a regression's is in standardised units), and the scores of
+        :func:`bionn.metrics.scores` in the targets' own units.
+    """
+    index = torch.from_numpy(rows)
+    logits = predictor.logits(prepared.inputs[index])
+    loss = objective(predictor.task, logits, prepared.outputs[index]).item()
+    return {"loss": loss} | prepared.score(predictor.outputs_of(logits), rows)
+
+
+def prediction_table(predictor: Predictor, prepared: Prepared) -> pd.DataFrame:
+    """``id split target prediction ...`` for every row of the split, in file order."""
+    parts = np.array(prepared.split.parts(len(prepared.samples)))
+    rows = np.flatnonzero(parts != "drop")
+    ids = np.array(prepared.samples.ids, dtype=object)[rows]
+    outputs = predictor.outputs(prepared.inputs[torch.from_numpy(rows)])
+    frame = predictor.frame(list(ids), outputs)
+    frame.insert(1, "split", parts[rows])
+    targets = prepared.targets
+    if targets.task == "regression":
+        for column, name in enumerate(targets.names):
+            label = "target" if len(targets.names) == 1 else f"target_{name}"
+            frame.insert(2 + column, label, targets.values[rows, column])
+    else:
+        names = np.asarray(targets.classes, dtype=object)
+        frame.insert(2, "target", names[targets.values[rows]])
+    return frame

@@ -1,0 +1,1 @@
+"""Files to records and back: FASTA, tables, predictions. No tensors here."""

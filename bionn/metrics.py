@@ -1,0 +1,186 @@
+"""Scores for each kind of task, named once: a pure function of predictions over torchmetrics."""
+
+from __future__ import annotations
+
+import warnings
+from collections.abc import Sequence
+from typing import Any
+
+import torch
+import torchmetrics
+from torch import Tensor
+from torchmetrics.functional import classification as tmc
+from torchmetrics.functional import regression as tmr
+from torchmetrics.utilities import dim_zero_cat
+
+CLASSIFICATION = ("accuracy", "auroc", "auprc", "mcc", "f1")
+REGRESSION = ("r2", "pearson", "spearman", "mse", "mae")
+
+NAN = float("nan")
+
+
+def binary_scores(probabilities: Tensor, targets: Tensor) -> dict[str, Any]:
+    """Accuracy, AUROC, AUPRC, MCC and F1 at threshold 1/2, and the confusion matrix.
+
+    Args:
+        probabilities: of the positive class, ``(N,)``.
+        targets: 0 or 1, ``(N,)``.
+
+    Returns:
+        Floats by name, NaN where a score is not defined (AUROC and AUPRC with one class only), and
+        ``confusion``, rows the true and columns the predicted class.
+    """
+    both = bool((targets == 0).any()) and bool((targets == 1).any())
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore", UserWarning)
+        return {
+            "accuracy": tmc.binary_accuracy(probabilities, targets).item(),
+            "auroc": tmc.binary_auroc(probabilities, targets).item() if both else NAN,
+            "auprc": tmc.binary_average_precision(probabilities, targets).item() if both else NAN,
+            "mcc": tmc.binary_matthews_corrcoef(probabilities, targets).item(),
+            "f1": tmc.binary_f1_score(probabilities, targets).item(),
+            "confusion": tmc.binary_confusion_matrix(probabilities, targets).tolist(),
+        }
+
+
+def multiclass_scores(
+    probabilities: Tensor, targets: Tensor, classes: Sequence[str]
+) -> dict[str, Any]:
+    """The same scores for K classes; AUROC, AUPRC and F1 are macro averages, one against the rest.
+
+    Args:
+        probabilities: ``(N, K)``, rows summing to 1.
+        targets: class indices, ``(N,)``.
+        classes: K names.
+
+    Returns:
+        Floats by name, ``confusion``, and ``per_class``: precision, recall, F1, AUROC and row count
+        of each class. Averages leave out classes for which a score is not defined.
+    """
+    count = len(classes)
+    sizes = torch.bincount(targets, minlength=count)
+    defined = (sizes > 0) & (sizes < len(targets))
+    nan = torch.full((count,), NAN, dtype=torch.float64)
+
+    def per_class(metric: Any) -> Tensor:
+        values = metric(probabilities, targets, num_classes=count, average="none").double()
+        return torch.where(defined, values, nan)
+
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore", UserWarning)
+        precision, recall, f1, auroc, auprc = map(
+            per_class,
+            (
+                tmc.multiclass_precision,
+                tmc.multiclass_recall,
+                tmc.multiclass_f1_score,
+                tmc.multiclass_auroc,
+                tmc.multiclass_average_precision,
+            ),
+        )
+        return {
+            "accuracy": tmc.multiclass_accuracy(
+                probabilities, targets, num_classes=count, average="micro"
+            ).item(),
+            "auroc": auroc.nanmean().item(),
+            "auprc": auprc.nanmean().item(),
+            "mcc": tmc.multiclass_matthews_corrcoef(
+                probabilities, targets, num_classes=count
+            ).item(),
+            "f1": f1.nanmean().item(),
+            "confusion": tmc.multiclass_confusion_matrix(
+                probabilities, targets, num_classes=count
+            ).tolist(),
+            "per_class": {
+                name: {
+                    "precision": precision[k].item(),
+                    "recall": recall[k].item(),
+                    "f1": f1[k].item(),
+                    "auroc": auroc[k].item(),
+                    "n": int(sizes[k]),
+                }
+                for k, name in enumerate(classes)
+            },
+        }
+
+
+def regression_scores(predictions: Tensor, targets: Tensor, names: Sequence[str]) -> dict[str, Any]:
+    """R2 (1 - SS_res/SS_tot), Pearson, Spearman, MSE and MAE: means over targets, and per target.
+
+    Args:
+        predictions: ``(N, T)`` in the targets' own units.
+        targets: ``(N, T)``.
+        names: T names.
+
+    Returns:
+        Floats by name and ``per_target`` with the same for each. NaN where a score is not defined:
+        fewer than two rows, or a constant target or prediction.
+    """
+    predictions, targets = predictions.double(), targets.double()
+    per_target = {
+        name: _one_regression(predictions[:, t], targets[:, t]) for t, name in enumerate(names)
+    }
+    means = {
+        score: sum(values[score] for values in per_target.values()) / len(per_target)
+        for score in REGRESSION
+    }
+    return means | {"per_target": per_target}
+
+
+def _one_regression(predictions: Tensor, targets: Tensor) -> dict[str, float]:
+    varied = len(targets) > 1 and bool((targets != targets[0]).any())
+    correlated = varied and bool((predictions != predictions[0]).any())
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore", UserWarning)
+        return {
+            "r2": tmr.r2_score(predictions, targets).item() if varied else NAN,
+            "pearson": tmr.pearson_corrcoef(predictions, targets).item() if correlated else NAN,
+            "spearman": tmr.spearman_corrcoef(predictions, targets).item() if correlated else NAN,
+            "mse": tmr.mean_squared_error(predictions, targets).item(),
+            "mae": tmr.mean_absolute_error(predictions, targets).item(),
+        }
+
+
+def scores(task: str, predictions: Tensor, targets: Tensor, names: Sequence[str]) -> dict[str, Any]:
+    """The scores of a task; see the three functions above.
+
+    Args:
+        task: ``binary``, ``multiclass`` or ``regression``.
+        predictions: probabilities ``(N,)`` or ``(N, K)``, or values ``(N, T)``.
+        targets: class indices ``(N,)`` or values ``(N, T)``.
+        names: the classes, or the targets of a regression.
+    """
+    if task == "binary":
+        return binary_scores(predictions, targets)
+    if task == "multiclass":
+        return multiclass_scores(predictions, targets, names)
+    return regression_scores(predictions, targets, names)
+
+
+class Scores(torchmetrics.Metric):
+    """Gathers predictions batch by batch, over every process, and scores them together.
+
+    Args:
+        task: ``binary``, ``multiclass`` or ``regression``.
+        names: the classes, or the targets of a regression.
+    """
+
+    full_state_update = False
+
+    def __init__(self, task: str, names: Sequence[str]) -> None:
+        super().__init__()
+        self.task = task
+        self.names = tuple(names)
+        self.add_state("predictions", default=[], dist_reduce_fx="cat")
+        self.add_state("targets", default=[], dist_reduce_fx="cat")
+
+    def update(self, predictions: Tensor, targets: Tensor) -> None:
+        """Add a batch."""
+        self.predictions.append(predictions.detach())  # pyright: ignore[reportAttributeAccessIssue, reportCallIssue]
+        self.targets.append(targets.detach())  # pyright: ignore[reportAttributeAccessIssue, reportCallIssue]
+
+    def compute(self) -> dict[str, Any]:
+        """Score everything gathered since the last reset."""
+        predictions = dim_zero_cat(self.predictions)  # pyright: ignore[reportArgumentType]
+        targets = dim_zero_cat(self.targets)  # pyright: ignore[reportArgumentType]
+        return scores(self.task, predictions, targets, self.names)

@@ -1,0 +1,43 @@
+"""What stands behind the logits of a task: the link to predictions and the objective."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from torch import Tensor
+
+from bionn import functional as F
+from bionn.preprocess.targets import TaskKind
+
+
+def link(task: TaskKind, logits: Tensor) -> Tensor:
+    """Logits to predictions: one sigmoid unit, K softmax units, or linear units.
+
+    Args:
+        task: which.
+        logits: ``(N, 1)``, ``(N, K)`` or ``(N, T)``.
+
+    Returns:
+        Probabilities of the positive class ``(N,)``, of each class ``(N, K)``, or values ``(N, T)``.
+    """
+    if task == "binary":
+        return F.sigmoid(logits.squeeze(1))
+    return F.softmax(logits, dim=1) if task == "multiclass" else logits
+
+
+def objective(task: TaskKind, logits: Tensor, targets: Tensor, **options: Any) -> Tensor:
+    """The loss that a task minimises: cross-entropy, or the mean squared error.
+
+    Args:
+        task: which.
+        logits: ``(N, 1)``, ``(N, K)`` or ``(N, T)``.
+        targets: class indices ``(N,)``, or standardised targets ``(N, T)``.
+        **options: of the loss function.
+    """
+    if task == "binary":
+        return F.binary_cross_entropy_with_logits(
+            logits.squeeze(1), targets.to(logits.dtype), **options
+        )
+    if task == "multiclass":
+        return F.cross_entropy(logits, targets, **options)
+    return F.mse_loss(logits, targets, **options)

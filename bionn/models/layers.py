@@ -1,0 +1,123 @@
+"""What every model here begins with: a first layer for features or for sequences, and its codes."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+
+import torch
+from torch import Tensor
+
+from bionn.errors import InputError, did_you_mean
+from bionn.nn import init
+from bionn.nn.activation import ELU, GELU, LeakyReLU, ReLU, Sigmoid, SiLU, Softplus, Step, Tanh
+from bionn.nn.linear import Linear, OneHotLinear
+from bionn.sequences.onehot import one_hot
+
+InFeatures = int | tuple[int, int]
+
+ACTIVATIONS: dict[str, Callable[[], torch.nn.Module]] = {
+    "relu": ReLU,
+    "leaky_relu": LeakyReLU,
+    "sigmoid": Sigmoid,
+    "tanh": Tanh,
+    "elu": ELU,
+    "softplus": Softplus,
+    "gelu": GELU,
+    "silu": SiLU,
+    "step": Step,
+}
+"""Activation modules by the names of options and manifests."""
+
+INITS: dict[str, Callable[..., Tensor]] = {
+    "kaiming_uniform": init.kaiming_uniform_,
+    "kaiming_normal": init.kaiming_normal_,
+    "xavier_uniform": init.xavier_uniform_,
+    "xavier_normal": init.xavier_normal_,
+    "lecun_uniform": init.lecun_uniform_,
+    "lecun_normal": init.lecun_normal_,
+    "normal": init.normal_,
+    "zeros": init.zeros_,
+}
+"""Initialisers of weights by the names of options and manifests; biases begin at zero."""
+
+
+def first_layer(
+    in_features: InFeatures, out_features: int, *, bias: bool = True
+) -> Linear | OneHotLinear:
+    """``Linear`` for F features, ``OneHotLinear`` for sequences of ``(A, L)``."""
+    if isinstance(in_features, int):
+        return Linear(in_features, out_features, bias=bias)
+    num_symbols, length = in_features
+    return OneHotLinear(num_symbols, length, out_features, bias=bias)
+
+
+def initialise(
+    layer: Linear | OneHotLinear, name: str, generator: torch.Generator | None = None
+) -> None:
+    """Fill a layer's weight in place, seen as ``(out, in)``, and set its bias to zero.
+
+    Args:
+        layer: the layer.
+        name: a key of :data:`INITS`.
+        generator: the source of randomness; torch's default when None.
+
+    Raises:
+        InputError: no initialiser of that name.
+    """
+    fill = choose(INITS, name, "init")
+    weight = layer.weight.detach()
+    matrix = torch.empty(
+        weight.shape[0], weight[0].numel(), dtype=weight.dtype, device=weight.device
+    )
+    if name == "zeros":
+        fill(matrix)
+    else:
+        fill(matrix, generator=generator)
+    with torch.no_grad():
+        layer.weight.copy_(matrix.view(weight.shape))
+        if layer.bias is not None:
+            layer.bias.zero_()
+
+
+def choose(choices: dict[str, Callable], name: str, argument: str) -> Callable:
+    """The entry of that name.
+
+    Raises:
+        InputError: there is none; offers the nearest.
+    """
+    if name not in choices:
+        raise InputError(
+            f"{argument}: one of {', '.join(choices)} needed, {name!r} found"
+            f"{did_you_mean(name, choices)}"
+        )
+    return choices[name]
+
+
+def takes_codes(model: torch.nn.Module) -> bool:
+    """Whether a network can be fed codes ``(N, L)``: whether it holds a ``OneHotLinear``."""
+    return any(isinstance(module, OneHotLinear) for module in model.modules())
+
+
+def set_code_table(model: torch.nn.Module, table: Tensor) -> None:
+    """Tell every ``OneHotLinear`` of a network what the codes stand for.
+
+    Args:
+        model: any network.
+        table: ``(S, A)``; see :meth:`bionn.sequences.alphabet.Alphabet.code_table`.
+    """
+    for module in model.modules():
+        if isinstance(module, OneHotLinear):
+            module.table = table.to(device=module.weight.device, dtype=module.weight.dtype)
+
+
+def feed(model: torch.nn.Module, inputs: Tensor, table: Tensor | None) -> Tensor:
+    """What a network is to be given: features and floats as they are, codes as it takes them.
+
+    Args:
+        model: any network; one without a ``OneHotLinear`` is given one-hot ``(N, A, L)``.
+        inputs: codes ``(N, L)``, one-hot ``(N, A, L)`` or features ``(N, F)``.
+        table: what codes stand for; None for features.
+    """
+    if inputs.is_floating_point() or table is None or takes_codes(model):
+        return inputs
+    return one_hot(inputs, table)

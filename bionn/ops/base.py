@@ -1,0 +1,177 @@
+"""What every op shares: the pair of Functions, the elementwise op, broadcasting, precision."""
+
+from collections.abc import Callable
+from typing import Any, Literal, NamedTuple, overload
+
+import torch
+from torch import Tensor
+from torch._C._functorch import is_functorch_wrapped_tensor
+from torch.autograd import Function
+
+
+class FunctionPair(NamedTuple):
+    """The two faces of one op: with reverse mode only, and with forward mode as well.
+
+    ``torch.compile(fullgraph=True)`` refuses a Function that defines ``jvp``; forward-mode
+    differentiation refuses one that does not. The pair serves each with the face it takes.
+
+    Attributes:
+        reverse: A Function with ``backward`` only, used while compiling.
+        both: Its subclass with ``jvp``, used everywhere else.
+    """
+
+    reverse: type[Function]
+    both: type[Function]
+
+    def __call__(self, *args: Any) -> Any:
+        """Apply the op to positional arguments."""
+        if torch.compiler.is_compiling():
+            return self.reverse.apply(*args)
+        return self.both.apply(*args)
+
+
+def save(ctx: Any, *tensors: Tensor | None) -> None:
+    """Keep tensors for the derivative, for both directions of differentiation.
+
+    Arguments of the op that take no part in a derivative then arrive in ``backward`` and ``jvp``
+    as None instead of as zeros.
+    """
+    ctx.save_for_backward(*tensors)
+    if not torch.compiler.is_compiling():
+        ctx.save_for_forward(*tensors)
+        ctx.set_materialize_grads(False)
+
+
+def elementwise(
+    name: str,
+    value: Callable[..., Tensor],
+    chain: Callable[..., Tensor],
+    *,
+    keep: Literal["input", "output"] | None,
+    widen_half: bool = False,
+) -> FunctionPair:
+    """Make the pair of an elementwise op from its formula and its chain rule.
+
+    The Jacobian of an elementwise op is diagonal, hence its own transpose: the same product
+    ``u * dy/dz`` is the reverse-mode gradient for ``u = dJ/dy`` and the forward-mode tangent for
+    ``u = dz``.
+
+    Args:
+        name: Name of the Function, as error messages and profiles show it.
+        value: ``value(z, *options)``, the op itself.
+        chain: ``chain(u, kept, *options)``, the product ``u * dy/dz``, in differentiable torch
+            arithmetic so that second derivatives follow by differentiating it.
+        keep: Which tensor the derivative is written in: the op saves that one alone.
+        widen_half: Compute float16 and bfloat16 in float32 and round once at the end.
+
+    Returns:
+        The pair; call it as ``pair(z, *options)``.
+    """
+
+    def evaluate(input: Tensor, *options: Any) -> Tensor:
+        if widen_half:
+            return value(widen(input), *options).to(input.dtype)
+        return value(input, *options)
+
+    def propagate(ctx: Any, direction: Tensor) -> Tensor:
+        kept = ctx.saved_tensors
+        if widen_half:
+            wide = chain(widen(direction), *(widen(tensor) for tensor in kept), *ctx.options)
+            return wide.to(direction.dtype)
+        return chain(direction, *kept, *ctx.options)
+
+    class Reverse(Function):
+        generate_vmap_rule = True
+
+        @staticmethod
+        def forward(input: Tensor, *options: Any) -> Tensor:
+            return evaluate(input, *options)
+
+        @staticmethod
+        def setup_context(ctx: Any, inputs: tuple[Any, ...], output: Tensor) -> None:
+            ctx.options = inputs[1:]
+            if keep == "input":
+                save(ctx, inputs[0])
+            elif keep == "output":
+                save(ctx, output)
+
+        @staticmethod
+        def backward(ctx: Any, *grad_outputs: Any) -> Any:
+            (grad,) = grad_outputs
+            unused = (None,) * len(ctx.options)
+            return (None if grad is None else propagate(ctx, grad), *unused)
+
+    class Both(Reverse):
+        @staticmethod
+        def jvp(ctx: Any, *grad_inputs: Any) -> Any:
+            return propagate(ctx, grad_inputs[0])
+
+    Reverse.__name__ = Reverse.__qualname__ = f"{name}Reverse"
+    Both.__name__ = Both.__qualname__ = name
+    return FunctionPair(Reverse, Both)
+
+
+def sum_to_shape(gradient: Tensor, shape: torch.Size) -> Tensor:
+    """Undo broadcasting: sum a gradient over the dimensions along which an argument was repeated.
+
+    Example:
+        >>> sum_to_shape(torch.ones(2, 3), torch.Size([3]))
+        tensor([2., 2., 2.])
+    """
+    return gradient if gradient.shape == shape else gradient.sum_to_size(shape)
+
+
+def widen(tensor: Tensor) -> Tensor:
+    """Return float16 and bfloat16 as float32, anything else as it is."""
+    return tensor.float() if tensor.dtype in (torch.float16, torch.bfloat16) else tensor
+
+
+def readable(tensor: Tensor) -> bool:
+    """Whether values may be looked at for a check: free of cost, and nothing is being traced.
+
+    False on accelerators (looking would wait for the device), while compiling, and inside the
+    transforms of ``torch.func``, whose tensors stand for many values at once.
+    """
+    return (
+        tensor.device.type == "cpu"
+        and not torch.compiler.is_compiling()
+        and type(tensor) in (Tensor, torch.nn.Parameter)
+        and not is_functorch_wrapped_tensor(tensor)
+    )
+
+
+def autocast_dtype(device_type: str) -> torch.dtype | None:
+    """Return the dtype in which autocast runs matrix products on a device, None where it is off."""
+    if torch.amp.is_autocast_available(device_type) and torch.is_autocast_enabled(device_type):
+        return torch.get_autocast_dtype(device_type)
+    return None
+
+
+@overload
+def cast_for_product(tensor: Tensor) -> Tensor: ...
+@overload
+def cast_for_product(tensor: Tensor | None) -> Tensor | None: ...
+def cast_for_product(tensor: Tensor | None) -> Tensor | None:
+    """Under autocast, cast to its lower precision, as torch does for matrix products.
+
+    Only floating-point tensors other than float64 are cast. Without autocast nothing changes.
+    """
+    dtype = None if tensor is None else autocast_dtype(tensor.device.type)
+    if tensor is None or dtype is None or not _autocast_takes(tensor):
+        return tensor
+    return tensor.to(dtype)
+
+
+@overload
+def cast_for_loss(tensor: Tensor) -> Tensor: ...
+@overload
+def cast_for_loss(tensor: Tensor | None) -> Tensor | None: ...
+def cast_for_loss(tensor: Tensor | None) -> Tensor | None:
+    """Under autocast, cast lower precision to float32, as torch does for sums of exponentials."""
+    if tensor is None or not _autocast_takes(tensor) or autocast_dtype(tensor.device.type) is None:
+        return tensor
+    return tensor.float()
+
+
+def _autocast_takes(tensor: Tensor) -> bool:
+    return tensor.is_floating_point() and tensor.dtype != torch.float64

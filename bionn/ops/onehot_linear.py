@@ -1,0 +1,84 @@
+"""The linear layer on one-hot sequences, computed from their codes."""
+
+import math
+from typing import Any
+
+import torch
+from torch import Tensor
+from torch.autograd import Function
+
+from bionn.ops.base import FunctionPair, save, sum_to_shape
+
+
+def position_major(weight: Tensor) -> Tensor:
+    """View ``weight (out, A, L)`` as the matrix ``(out, L * A)`` that meets one-hot rows.
+
+    No copy is made where the weight is laid out with ``(L, A, out)`` contiguous.
+    """
+    return weight.transpose(1, 2).flatten(1)
+
+
+def one_hot_rows(codes: Tensor, table: Tensor) -> Tensor:
+    """Write each code as its row of the table: ``codes (*, L)`` to ``(*, L * A)``."""
+    indices = codes if codes.dtype == torch.int64 else codes.int()
+    return torch.nn.functional.embedding(indices, table).flatten(-2)
+
+
+class OneHotLinearReverse(Function):
+    """``a = x W^T + b`` where x is the one-hot form of the codes; keeps the codes, never x."""
+
+    generate_vmap_rule = True
+
+    @staticmethod
+    def forward(codes: Tensor, weight: Tensor, bias: Tensor | None, table: Tensor) -> Tensor:
+        """Return ``(*, out)`` for codes ``(*, L)``, weight ``(out, A, L)``, table ``(S, A)``."""
+        rows = one_hot_rows(codes, table)
+        return torch.nn.functional.linear(rows, position_major(weight), bias)
+
+    @staticmethod
+    def setup_context(ctx: Any, inputs: tuple[Any, ...], output: Tensor) -> None:
+        """Keep the codes (one byte a base) and the table; the weight takes no part."""
+        codes, weight, bias, table = inputs
+        ctx.weight_shape = weight.shape
+        ctx.bias_shape = None if bias is None else bias.shape
+        save(ctx, codes, table)
+
+    @staticmethod
+    def backward(ctx: Any, *grad_outputs: Any) -> Any:
+        """Return dJ/dW and dJ/db, each only where asked for."""
+        (grad,) = grad_outputs
+        codes, table = ctx.saved_tensors
+        out_features, num_symbols, length = ctx.weight_shape
+        grad_weight = grad_bias = None
+        if grad is None:
+            return None, None, None, None
+        if ctx.needs_input_grad[1]:
+            # dJ/dW[o, a, l] = sum over samples of x[a, l] dJ/da[o]: with x one-hot, the samples
+            # that carry letter a at position l
+            samples = math.prod(grad.shape[:-1])
+            rows = one_hot_rows(codes, table).reshape(samples, length * num_symbols)
+            matrix = rows.t() @ grad.reshape(samples, out_features)
+            grad_weight = matrix.reshape(length, num_symbols, out_features).permute(2, 1, 0)
+        if ctx.needs_input_grad[2]:
+            # dJ/db = dJ/da, summed over every sample
+            grad_bias = sum_to_shape(grad, ctx.bias_shape)
+        return None, grad_weight, grad_bias, None
+
+
+class OneHotLinear(OneHotLinearReverse):
+    """The one-hot linear layer with forward mode."""
+
+    @staticmethod
+    def jvp(ctx: Any, *grad_inputs: Any) -> Any:
+        """Return da = x dW^T + db."""
+        codes, table = ctx.saved_tensors
+        _, d_weight, d_bias, _ = grad_inputs
+        tangent = table.new_zeros((*codes.shape[:-1], ctx.weight_shape[0]))
+        if d_weight is not None:
+            tangent = tangent + one_hot_rows(codes, table) @ position_major(d_weight).t()
+        if d_bias is not None:
+            tangent = tangent + d_bias
+        return tangent
+
+
+onehot_linear = FunctionPair(OneHotLinearReverse, OneHotLinear)

@@ -1,0 +1,117 @@
+"""Softmax and its logarithm along one dimension."""
+
+from typing import Any
+
+import torch
+from torch import Tensor
+from torch.autograd import Function
+
+from bionn.ops.base import FunctionPair, save, widen
+
+
+def stable_log_softmax(z: Tensor, dim: int) -> Tensor:
+    """Compute log softmax to full relative accuracy, also where the result is next to 0.
+
+    With m the largest z, ``log sum exp(z - m) = log1p(sum of the other exponentials)``: the 1 of
+    the largest term is never added, so the small terms beside it keep their digits.
+
+    Args:
+        z: Logits of any shape; a scalar counts as one class.
+        dim: The dimension of the classes.
+
+    Returns:
+        Tensor of z's shape and dtype.
+    """
+    if z.numel() == 0:
+        return torch.empty_like(z)
+    wide = widen(z)
+    top, index = wide.max(dim, keepdim=True)
+    shifted = wide - top
+    others = shifted.exp().scatter(dim, index, 0).sum(dim, keepdim=True)
+    return shifted.sub_(others.log1p()).to(z.dtype)
+
+
+def _softmax_chain(u: Tensor, y: Tensor, dim: int) -> Tensor:
+    # The Jacobian diag(y) - y y^T is symmetric:  y_k (u_k - sum_l u_l y_l)
+    wide_u, wide_y = widen(u), widen(y)
+    inner = (wide_u * wide_y).sum(dim, keepdim=True)
+    return (wide_y * (wide_u - inner)).to(u.dtype)
+
+
+class SoftmaxReverse(Function):
+    """``y_k = exp(z_k) / sum_l exp(z_l)``; keeps the output only."""
+
+    generate_vmap_rule = True
+
+    @staticmethod
+    def forward(input: Tensor, dim: int) -> Tensor:
+        """Return the probabilities, of the input's shape."""
+        return torch.softmax(input, dim)
+
+    @staticmethod
+    def setup_context(ctx: Any, inputs: tuple[Any, ...], output: Tensor) -> None:
+        """Keep the probabilities."""
+        ctx.dim = inputs[1]
+        save(ctx, output)
+
+    @staticmethod
+    def backward(ctx: Any, *grad_outputs: Any) -> Any:
+        """Return dJ/dz."""
+        (grad,) = grad_outputs
+        (y,) = ctx.saved_tensors
+        return None if grad is None else _softmax_chain(grad, y, ctx.dim), None
+
+
+class Softmax(SoftmaxReverse):
+    """Softmax with forward mode."""
+
+    @staticmethod
+    def jvp(ctx: Any, *grad_inputs: Any) -> Any:
+        """Return dy."""
+        (y,) = ctx.saved_tensors
+        return _softmax_chain(grad_inputs[0], y, ctx.dim)
+
+
+class LogSoftmaxReverse(Function):
+    """``log y_k = z_k - log sum_l exp(z_l)``; keeps the output only."""
+
+    generate_vmap_rule = True
+
+    @staticmethod
+    def forward(input: Tensor, dim: int) -> Tensor:
+        """Return the log-probabilities, of the input's shape."""
+        return stable_log_softmax(input, dim)
+
+    @staticmethod
+    def setup_context(ctx: Any, inputs: tuple[Any, ...], output: Tensor) -> None:
+        """Keep the log-probabilities."""
+        ctx.dim = inputs[1]
+        save(ctx, output)
+
+    @staticmethod
+    def backward(ctx: Any, *grad_outputs: Any) -> Any:
+        """Return dJ/dz."""
+        (grad,) = grad_outputs
+        (log_y,) = ctx.saved_tensors
+        if grad is None:
+            return None, None
+        # dJ/dz_k = u_k - y_k sum_l u_l
+        u = widen(grad)
+        return (u - widen(log_y).exp() * u.sum(ctx.dim, keepdim=True)).to(grad.dtype), None
+
+
+class LogSoftmax(LogSoftmaxReverse):
+    """Log-softmax with forward mode."""
+
+    @staticmethod
+    def jvp(ctx: Any, *grad_inputs: Any) -> Any:
+        """Return d(log y)."""
+        (log_y,) = ctx.saved_tensors
+        # d(log y_k) = dz_k - sum_l y_l dz_l
+        tangent = widen(grad_inputs[0])
+        mean = (widen(log_y).exp() * tangent).sum(ctx.dim, keepdim=True)
+        return (tangent - mean).to(grad_inputs[0].dtype)
+
+
+softmax = FunctionPair(SoftmaxReverse, Softmax)
+log_softmax = FunctionPair(LogSoftmaxReverse, LogSoftmax)

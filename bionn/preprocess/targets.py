@@ -1,0 +1,97 @@
+"""Targets to numbers and back: class labels to indices, expression to standard units."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+from typing import Any, Literal
+
+import numpy as np
+
+TaskKind = Literal["binary", "multiclass", "regression"]
+MAX_INTEGER_CLASSES = 20
+"""Integers with more distinct values than this are numbers, not classes."""
+
+
+def natural_key(text: str) -> tuple[tuple[int, int | str], ...]:
+    """Sorts embedded numbers by value: ``day2`` before ``day10``.
+
+    Example:
+        >>> sorted(["10", "9", "a"], key=natural_key)
+        ['9', '10', 'a']
+    """
+    parts = re.split(r"(\d+)", text.casefold())
+    return tuple((0, int(part)) if part.isdigit() else (1, part) for part in parts if part)
+
+
+def infer_task(values: Sequence[str]) -> TaskKind:
+    """Text is classes, integers of at most 20 distinct values are classes, else regression."""
+    distinct = set(values)
+    try:
+        numbers = [float(value) for value in distinct]
+    except ValueError:
+        return "binary" if len(distinct) == 2 else "multiclass"
+    integers = all(number.is_integer() for number in numbers)
+    if not integers or len(distinct) > MAX_INTEGER_CLASSES:
+        return "regression"
+    return "binary" if len(distinct) == 2 else "multiclass"
+
+
+@dataclass(frozen=True)
+class ClassEncoder:
+    """Class names to indices; of two classes the later one is the positive one."""
+
+    classes: tuple[str, ...]
+
+    @classmethod
+    def fit(cls, labels: Iterable[str], order: Sequence[str] | None = None) -> ClassEncoder:
+        """Classes in the order given, else in natural order."""
+        return cls(tuple(order) if order else tuple(sorted(set(labels), key=natural_key)))
+
+    def encode(self, labels: Sequence[str]) -> np.ndarray:
+        """Indices ``int64 (N,)``; every label must be one of the classes."""
+        index = {name: code for code, name in enumerate(self.classes)}
+        return np.fromiter((index[label] for label in labels), dtype=np.int64, count=len(labels))
+
+    def to_manifest(self) -> dict[str, Any]:
+        """Plain data: the class names."""
+        return {"classes": list(self.classes)}
+
+
+@dataclass(frozen=True)
+class TargetScaler:
+    """Targets to mean 0 and standard deviation 1 of the training rows, and back.
+
+    Attributes:
+        names: one name a target.
+        mean, std: one value a target, in the target's own unit.
+    """
+
+    names: tuple[str, ...]
+    mean: np.ndarray
+    std: np.ndarray
+
+    @classmethod
+    def fit(cls, values: np.ndarray, names: Sequence[str]) -> TargetScaler:
+        """Fit on ``(rows, targets)``; a constant target keeps its unit."""
+        std = values.std(axis=0)
+        return cls(tuple(names), values.mean(axis=0), np.where(std > 0, std, 1.0))
+
+    def transform(self, values: np.ndarray) -> np.ndarray:
+        """Own units to standard units, ``float32``."""
+        return ((values - self.mean) / self.std).astype(np.float32)
+
+    def inverse(self, values: np.ndarray) -> np.ndarray:
+        """Standard units back to the targets' own, ``float64``."""
+        return np.asarray(values, dtype=np.float64) * self.std + self.mean
+
+    def to_manifest(self) -> dict[str, Any]:
+        """Plain data from which :meth:`from_manifest` makes an equal scaler."""
+        return {"targets": list(self.names), "mean": self.mean.tolist(), "std": self.std.tolist()}
+
+    @classmethod
+    def from_manifest(cls, manifest: dict[str, Any]) -> TargetScaler:
+        """The scaler that a manifest describes."""
+        mean, std = (np.asarray(manifest[key], dtype=np.float64) for key in ("mean", "std"))
+        return cls(tuple(manifest["targets"]), mean, std)

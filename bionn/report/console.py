@@ -1,0 +1,94 @@
+"""A run on the terminal: what was found in the data, what was chosen, what came out."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any
+
+from rich.console import Console
+from rich.markup import escape
+from rich.table import Table
+
+from bionn.data.prepared import Prepared
+from bionn.data.samples import Samples
+from bionn.data.splits import Split
+from bionn.metrics import CLASSIFICATION, REGRESSION
+from bionn.preprocess.sequences import SequenceEncoder
+from bionn.training.options import TrainingOptions
+
+
+def print_data(console: Console, samples: Samples, splits: Sequence[Split]) -> None:
+    """The notes of reading, and the sizes of the parts."""
+    for note in samples.notes:
+        console.print(escape(note), style="yellow" if "left out" in note else None)
+    sizes = ", ".join(
+        f"{part} {len(getattr(splits[0], part))}" for part in ("train", "val", "test")
+    )
+    console.print(f"split: {splits[0].name}: {sizes}" + " (fold 0)" * (len(splits) > 1))
+
+
+def print_training(console: Console, prepared: Prepared, options: TrainingOptions) -> None:
+    """The inputs, the network and the schedule."""
+    encoder = prepared.encoder
+    if isinstance(encoder, SequenceEncoder):
+        aligned = f", aligned {encoder.align}" if encoder.align else ""
+        size = encoder.input_shape[0] * encoder.input_shape[1]
+        console.print(f"inputs: {encoder.length} positions of {encoder.alphabet}{aligned}")
+    else:
+        size = encoder.input_shape
+        console.print(f"inputs: {size} features, imputed by the median, standardised")
+    assert options.hidden is not None
+    widths = [size, *options.hidden, prepared.targets.num_outputs]
+    console.print(
+        f"network: MLP {'-'.join(map(str, widths))}, {options.activation}, "
+        f"dropout {options.dropout:g}"
+    )
+    console.print(
+        f"training: AdamW, learning rate {options.learning_rate:g}, weight decay "
+        f"{options.weight_decay:g}, batch {options.batch_size}, up to {options.max_epochs} epochs, "
+        f"patience {options.patience}"
+    )
+
+
+def print_result(console: Console, directory: Path, metrics: dict[str, Any]) -> None:
+    """One table: the test scores beside those of the baselines, and where everything is."""
+    names = REGRESSION if metrics["task"] == "regression" else CLASSIFICATION
+    spread = metrics.get("test_std", {})
+    title = "test scores" + (f", mean of {len(metrics['folds'])} folds" if spread else "")
+    table = Table(title=title, title_justify="left")
+    table.add_column("model")
+    for name in names:
+        table.add_column(name, justify="right")
+    network = [
+        shown(metrics["test"][name]) + (f" ±{spread[name]:.3f}" if spread else "") for name in names
+    ]
+    table.add_row("network", *network, style="bold")
+    for baseline, parts in metrics["baselines"].items():
+        table.add_row(baseline, *(shown(parts["test"].get(name)) for name in names))
+    console.print()
+    console.print(table)
+    for sentence in verdict(metrics):
+        console.print(sentence)
+    console.print(f"files: {escape(str(directory))}/", style="bold")
+    seconds = metrics["seconds"]
+    console.print(f"time: {seconds['total']:.1f} s, {seconds['train']:.1f} s of it training")
+
+
+def verdict(metrics: dict[str, Any]) -> list[str]:
+    """A sentence for each baseline that does as well as the network on the main score, or better."""
+    main = "r2" if metrics["task"] == "regression" else "auroc"
+    own = metrics["test"].get(main)
+    return [
+        f"note: the {name} baseline is as good or better here ({main} {shown(score)} against "
+        f"{shown(own)}): prefer it"
+        for name, parts in metrics["baselines"].items()
+        if (score := parts["test"].get(main)) is not None and own is not None and score >= own
+    ]
+
+
+def shown(value: float | None) -> str:
+    """Three decimals; large and tiny numbers in scientific notation; a dash for no value."""
+    if value is None or value != value:
+        return "-"
+    return f"{value:.3f}" if 1e-3 <= abs(value) < 1e4 or value == 0 else f"{value:.2e}"

@@ -1,0 +1,1 @@
+"""Symbols of biological sequences: alphabets, their codes, and one-hot columns."""

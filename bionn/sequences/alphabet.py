@@ -1,0 +1,215 @@
+"""Alphabets: which letters there are, what an ambiguous symbol stands for, and the codes of both.
+
+An alphabet of A letters owns encoding and decoding. Its codes are
+
+====================  =====================================================
+code                  meaning
+====================  =====================================================
+``0 .. A-1``          the letters, in order (DNA: A C G T)
+``A``                 unknown (N, X)
+``A + 1``             padding: no symbol at all, always a zero column
+``A + 2 ..``          the ambiguity codes, in alphabetical order (R, Y, ...)
+====================  =====================================================
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from functools import cached_property
+from typing import Literal
+
+import numpy as np
+from Bio.Data import IUPACData
+
+from bionn.errors import InputError
+
+Unknown = Literal["zero", "uniform", "error"]
+Iupac = Literal["expand", "unknown", "error"]
+
+_BAD = 255
+
+
+class SymbolError(InputError):
+    """A symbol that the alphabet does not have; knows where it stands."""
+
+    def __init__(self, symbol: str, record: int, position: int, remedy: str) -> None:
+        super().__init__(f"symbol {symbol!r} at position {position + 1} {remedy}")
+        self.symbol = symbol
+        self.record = record
+        self.position = position
+        self.remedy = remedy
+
+
+@dataclass(frozen=True)
+class Alphabet:
+    """The letters of a kind of sequence and what its other symbols mean.
+
+    Attributes:
+        name: how options and manifests call it (``dna``).
+        letters: the letters in code order.
+        unknown_symbols: symbols that tell nothing (``NX``).
+        ambiguity: for each ambiguity code the letters it may stand for.
+        synonyms: symbols read as another one (U as T in DNA).
+
+    Example:
+        >>> DNA.encode(["ACGTN", "ggrca"])
+        array([[0, 1, 2, 3, 4],
+               [2, 2, 9, 1, 0]], dtype=uint8)
+        >>> DNA.decode(DNA.encode(["acgu"]))
+        ['ACGT']
+    """
+
+    name: str
+    letters: str
+    unknown_symbols: str
+    ambiguity: tuple[tuple[str, str], ...]
+    synonyms: tuple[tuple[str, str], ...] = ()
+
+    @property
+    def unknown_code(self) -> int:
+        """The code of N and X."""
+        return len(self.letters)
+
+    @property
+    def padding_code(self) -> int:
+        """The code of a position beyond the sequence's end."""
+        return len(self.letters) + 1
+
+    @property
+    def num_codes(self) -> int:
+        """How many codes there are: the rows of the code table."""
+        return len(self.letters) + 2 + len(self.ambiguity)
+
+    @cached_property
+    def symbols(self) -> str:
+        """One symbol a code, in code order (``ACGTN-BDHKMRSVWY`` for DNA)."""
+        return self.letters + self.unknown_symbols[0] + "-" + "".join(k for k, _ in self.ambiguity)
+
+    def _lookup(self, unknown: Unknown, iupac: Iupac) -> np.ndarray:
+        """The 256-entry table from a byte to its code, 255 where there is none."""
+        table = np.full(256, _BAD, dtype=np.uint8)
+        codes = {letter: code for code, letter in enumerate(self.letters)}
+        if unknown != "error":
+            codes |= dict.fromkeys(self.unknown_symbols, self.unknown_code)
+        if iupac == "expand":
+            codes |= {s: self.padding_code + 1 + i for i, (s, _) in enumerate(self.ambiguity)}
+        elif iupac == "unknown":
+            codes |= {symbol: self.unknown_code for symbol, _ in self.ambiguity}
+        codes |= {other: codes[symbol] for other, symbol in self.synonyms}
+        for symbol, code in codes.items():
+            table[ord(symbol.upper())] = table[ord(symbol.lower())] = code
+        return table
+
+    def encode_flat(
+        self, sequences: Sequence[str], *, unknown: Unknown = "zero", iupac: Iupac = "expand"
+    ) -> np.ndarray:
+        """Codes of all sequences, one after another.
+
+        Returns:
+            ``uint8``, shape ``(sum of lengths,)``.
+
+        Raises:
+            SymbolError: for the first symbol that has no code under these options.
+        """
+        text = "".join(sequences).encode("ascii", errors="replace")
+        codes = self._lookup(unknown, iupac)[np.frombuffer(text, dtype=np.uint8)]
+        if codes.size and codes.max() == _BAD:
+            self._raise_first_bad(sequences, int(np.argmax(codes == _BAD)), unknown, iupac)
+        return codes
+
+    def encode(
+        self, sequences: Sequence[str], *, unknown: Unknown = "zero", iupac: Iupac = "expand"
+    ) -> np.ndarray:
+        """Codes of sequences of one length: ``uint8 (N, L)``.
+
+        Raises:
+            InputError: the sequences differ in length.
+            SymbolError: a symbol has no code under these options.
+        """
+        lengths = {len(sequence) for sequence in sequences}
+        if len(lengths) > 1:
+            raise InputError(
+                f"sequences: one length needed, lengths {min(lengths)} to {max(lengths)} found"
+            )
+        flat = self.encode_flat(sequences, unknown=unknown, iupac=iupac)
+        return flat.reshape(len(sequences), lengths.pop() if lengths else 0)
+
+    def decode(self, codes: np.ndarray) -> list[str]:
+        """The sequences behind codes ``(N, L)``; padding becomes ``-``."""
+        symbols = np.frombuffer(self.symbols.encode("ascii"), dtype="S1")
+        rows = np.ascontiguousarray(symbols[np.asarray(codes)])
+        return [row.tobytes().decode("ascii") for row in rows]
+
+    def code_table(self, *, unknown: Unknown = "zero") -> np.ndarray:
+        """What each code stands for, as shares of the letters.
+
+        Returns:
+            ``float32``, shape ``(num_codes, A)``: the identity, the unknown row (zero, or 1/A
+            each), a zero row for padding, and each ambiguity code shared equally among its letters.
+        """
+        size = len(self.letters)
+        table = np.zeros((self.num_codes, size), dtype=np.float32)
+        table[:size] = np.eye(size)
+        if unknown == "uniform":
+            table[self.unknown_code] = 1 / size
+        for row, (_, letters) in enumerate(self.ambiguity, start=self.padding_code + 1):
+            table[row, [self.letters.index(letter) for letter in letters]] = 1 / len(letters)
+        return table
+
+    def _raise_first_bad(
+        self, sequences: Sequence[str], flat: int, unknown: Unknown, iupac: Iupac
+    ) -> None:
+        ends = np.cumsum([len(sequence) for sequence in sequences])
+        record = int(np.searchsorted(ends, flat, side="right"))
+        position = flat - int(ends[record] - len(sequences[record]))
+        symbol = sequences[record][position]
+        if symbol.upper() in self.unknown_symbols:
+            remedy = "is unknown and unknown=error forbids it; choose unknown=zero or uniform"
+        elif symbol.upper() in dict(self.ambiguity):
+            remedy = "is ambiguous and iupac=error forbids it; choose iupac=expand or unknown"
+        else:
+            remedy = (
+                f"is not in the {self.name} alphabet "
+                f"({self.letters}, {self.unknown_symbols[0]} and IUPAC codes); correct the record "
+                f"or name its alphabet ({', '.join(a for a in ALPHABETS if a != self.name)})"
+            )
+        raise SymbolError(symbol, record, position, remedy)
+
+
+def _ambiguity(values: dict[str, str], letters: str, unknown: str) -> tuple[tuple[str, str], ...]:
+    """The symbols of an IUPAC table that stand for some, not all and not one, of the letters."""
+    return tuple(
+        (symbol, "".join(sorted(stands_for)))
+        for symbol, stands_for in sorted(values.items())
+        if len(stands_for) > 1 and symbol not in letters + unknown
+    )
+
+
+DNA = Alphabet(
+    "dna", "ACGT", "NX", _ambiguity(IUPACData.ambiguous_dna_values, "ACGT", "NX"), (("U", "T"),)
+)
+RNA = Alphabet(
+    "rna", "ACGU", "NX", _ambiguity(IUPACData.ambiguous_rna_values, "ACGU", "NX"), (("T", "U"),)
+)
+PROTEIN = Alphabet(
+    "protein",
+    IUPACData.protein_letters,
+    "X",
+    _ambiguity(IUPACData.extended_protein_values, IUPACData.protein_letters, "X"),
+)
+ALPHABETS = {alphabet.name: alphabet for alphabet in (DNA, RNA, PROTEIN)}
+
+
+def alphabet_named(name: str) -> Alphabet:
+    """The alphabet of that name.
+
+    Raises:
+        InputError: there is none of that name.
+    """
+    try:
+        return ALPHABETS[name.lower()]
+    except KeyError:
+        raise InputError(
+            f"alphabet: one of {', '.join(ALPHABETS)} needed, {name!r} found"
+        ) from None

@@ -1,0 +1,53 @@
+"""Classification: one sigmoid unit for two classes, K softmax units for more."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+import torch
+
+from bionn.errors import InputError
+from bionn.tasks.base import OptimizerFactory, Schedule, Task
+
+
+class Classifier(Task):
+    """Trains a network of logits by binary or K-class cross-entropy.
+
+    Args:
+        model: any network that returns logits, ``(N, 1)`` for two classes, else ``(N, K)``.
+        classes: the class names by index; of two, the second is the positive one.
+        optimizer: makes the optimiser from the parameters.
+        learning_rate: the peak of the schedule.
+        weight_decay: of AdamW.
+        schedule: ``one_cycle`` or ``constant``.
+
+    Raises:
+        InputError: fewer than two classes.
+
+    Example:
+        >>> from bionn.models import MLP
+        >>> Classifier(MLP(8, (16,), 1), classes=["no", "yes"]).kind
+        'binary'
+    """
+
+    def __init__(
+        self,
+        model: torch.nn.Module,
+        *,
+        classes: Sequence[str],
+        optimizer: OptimizerFactory | None = None,
+        learning_rate: float = 1e-3,
+        weight_decay: float = 1e-2,
+        schedule: Schedule = "one_cycle",
+    ) -> None:
+        if len(classes) < 2:
+            raise InputError(f"classes: at least 2 needed, {len(classes)} found")
+        super().__init__(
+            model,
+            "binary" if len(classes) == 2 else "multiclass",
+            classes,
+            optimizer=optimizer,
+            learning_rate=learning_rate,
+            weight_decay=weight_decay,
+            schedule=schedule,
+        )

@@ -1,0 +1,183 @@
+"""Callbacks: stop by gradient norm or loss change, keep the best epoch, show progress."""
+
+from __future__ import annotations
+
+import math
+from pathlib import Path
+from typing import Any
+
+import lightning as L
+import torch
+from rich.console import Console
+from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
+from torch import Tensor
+from torch.optim import Optimizer
+
+
+class KeepBest(L.Callback):
+    """Remembers the weights of the best epoch and puts them back when training ends.
+
+    Args:
+        monitor: the logged quantity; smaller is better.
+
+    Attributes:
+        best: the smallest value seen.
+        epoch: its epoch, counted from 0; None before the first.
+    """
+
+    def __init__(self, monitor: str = "val_loss") -> None:
+        self.monitor = monitor
+        self.best = math.inf
+        self.epoch: int | None = None
+        self._weights: dict[str, Tensor] = {}
+
+    def on_validation_end(self, trainer: L.Trainer, pl_module: L.LightningModule) -> None:
+        """Copy the weights if the epoch is the best so far."""
+        value = float(trainer.callback_metrics.get(self.monitor, math.nan))
+        if trainer.sanity_checking or not value < self.best:
+            return
+        self.best, self.epoch = value, trainer.current_epoch
+        self._weights = {k: v.detach().clone() for k, v in pl_module.state_dict().items()}
+
+    def on_train_end(self, trainer: L.Trainer, pl_module: L.LightningModule) -> None:
+        """Put the best weights back."""
+        del trainer
+        if self._weights:
+            pl_module.load_state_dict(self._weights)
+
+    def state_dict(self) -> dict[str, Any]:
+        """What a checkpoint must hold to go on."""
+        return {"best": self.best, "epoch": self.epoch, "weights": self._weights}
+
+    def load_state_dict(self, state_dict: dict[str, Any]) -> None:
+        """Go on from a checkpoint."""
+        self.best, self.epoch = state_dict["best"], state_dict["epoch"]
+        self._weights = state_dict["weights"]
+
+
+class StopOnGradientNorm(L.Callback):
+    """Stops when the gradient's Euclidean norm falls below a threshold.
+
+    Looks at the last batch of an epoch; with ``batch_size="full"`` that is the whole gradient.
+
+    Args:
+        threshold: the norm, above 0.
+    """
+
+    def __init__(self, threshold: float) -> None:
+        self.threshold = threshold
+        self.norm = math.inf
+
+    def on_before_optimizer_step(
+        self, trainer: L.Trainer, pl_module: L.LightningModule, optimizer: Optimizer
+    ) -> None:
+        """Measure the gradient that the optimiser is about to use."""
+        del optimizer
+        if trainer.is_last_batch:
+            gradients = [p.grad.detach() for p in pl_module.parameters() if p.grad is not None]
+            self.norm = float(torch.linalg.vector_norm(torch.cat([g.flatten() for g in gradients])))
+
+    def on_train_epoch_end(self, trainer: L.Trainer, pl_module: L.LightningModule) -> None:
+        """Stop if it was small."""
+        del pl_module
+        if self.norm < self.threshold:
+            trainer.should_stop = True
+
+
+class StopOnLossChange(L.Callback):
+    """Stops when the training loss changes by less than a threshold from epoch to epoch.
+
+    Args:
+        threshold: the absolute change, above 0.
+    """
+
+    def __init__(self, threshold: float) -> None:
+        self.threshold = threshold
+        self.last = math.inf
+
+    def on_train_epoch_end(self, trainer: L.Trainer, pl_module: L.LightningModule) -> None:
+        """Compare the epoch's mean loss with the last epoch's."""
+        del pl_module
+        loss = float(trainer.callback_metrics["train_loss"])
+        if abs(self.last - loss) < self.threshold:
+            trainer.should_stop = True
+        self.last = loss
+
+
+class EpochProgress(L.Callback):
+    """One progress bar over the epochs with the losses beside it, redrawn once an epoch.
+
+    Args:
+        console: where to draw.
+        label: what stands before the bar.
+    """
+
+    def __init__(self, console: Console, label: str = "training") -> None:
+        self._progress = Progress(
+            TextColumn(label),
+            BarColumn(bar_width=24),
+            MofNCompleteColumn(),
+            TextColumn("{task.fields[losses]}"),
+            TimeRemainingColumn(compact=True),
+            console=console,
+            transient=not console.is_terminal,
+        )
+        self._bar = self._progress.add_task(label, total=None, losses="")
+
+    def on_train_start(self, trainer: L.Trainer, pl_module: L.LightningModule) -> None:
+        """Draw the bar."""
+        del pl_module
+        self._progress.update(self._bar, total=trainer.max_epochs)
+        self._progress.start()
+
+    def on_train_epoch_end(self, trainer: L.Trainer, pl_module: L.LightningModule) -> None:
+        """Move it on."""
+        del pl_module
+        metrics = trainer.callback_metrics
+        losses = "  ".join(
+            f"{part} {float(metrics[f'{part}_loss']):.4f}"
+            for part in ("train", "val")
+            if f"{part}_loss" in metrics
+        )
+        self._progress.update(self._bar, advance=1, losses=losses)
+
+    def on_train_end(self, trainer: L.Trainer, pl_module: L.LightningModule) -> None:
+        """Leave it standing."""
+        del trainer, pl_module
+        self._progress.stop()
+
+    def on_exception(
+        self, trainer: L.Trainer, pl_module: L.LightningModule, exception: BaseException
+    ) -> None:
+        """Give the terminal back."""
+        del trainer, pl_module, exception
+        self._progress.stop()
+
+
+class EpochLog(L.Callback):
+    """Writes ``metrics.csv``: a row an epoch with its losses and learning rate.
+
+    Args:
+        path: the file, begun anew.
+    """
+
+    def __init__(self, path: Path) -> None:
+        self.path = path
+
+    def on_fit_start(self, trainer: L.Trainer, pl_module: L.LightningModule) -> None:
+        """Begin the file with its header."""
+        del pl_module
+        if trainer.is_global_zero and trainer.current_epoch == 0:
+            self.path.parent.mkdir(parents=True, exist_ok=True)
+            self.path.write_text("epoch,train_loss,val_loss,learning_rate\n", encoding="utf-8")
+
+    def on_train_epoch_end(self, trainer: L.Trainer, pl_module: L.LightningModule) -> None:
+        """Append the epoch."""
+        del pl_module
+        if not trainer.is_global_zero:
+            return
+        metrics = trainer.callback_metrics
+        train, val = (float(metrics.get(f"{part}_loss", math.nan)) for part in ("train", "val"))
+        rate = trainer.optimizers[0].param_groups[0]["lr"]
+        with self.path.open("a", encoding="utf-8") as file:
+            file.write(f"{trainer.current_epoch + 1},{train:.6g},{val:.6g},{rate:.6g}\n")

@@ -1,0 +1,175 @@
+"""Train a network on a prepared set: Lightning's loop, the best epoch kept, a line an epoch written."""
+
+from __future__ import annotations
+
+import contextlib
+import logging
+import time
+import warnings
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path
+
+import lightning as L
+import torch
+from lightning.pytorch.callbacks import EarlyStopping, ModelCheckpoint
+from rich.console import Console
+
+from bionn.data.modules import ResidentDataModule
+from bionn.data.prepared import Prepared
+from bionn.errors import InputError
+from bionn.models.mlp import MLP
+from bionn.tasks.base import Task
+from bionn.tasks.classifier import Classifier
+from bionn.tasks.regressor import Regressor
+from bionn.training.callbacks import (
+    EpochLog,
+    EpochProgress,
+    KeepBest,
+    StopOnGradientNorm,
+    StopOnLossChange,
+)
+from bionn.training.options import TrainingOptions
+from bionn.training.seeds import seeded
+
+
+@dataclass(frozen=True)
+class Trained:
+    """What training leaves.
+
+    Attributes:
+        model: the network with the weights of the best epoch, on the CPU.
+        epochs: epochs run.
+        best_epoch: the epoch of the weights, counted from 1.
+        val_loss: its validation loss.
+        seconds: wall time.
+        reason: why it stopped.
+    """
+
+    model: torch.nn.Module
+    epochs: int
+    best_epoch: int
+    val_loss: float
+    seconds: float
+    reason: str
+
+
+def build_task(prepared: Prepared, options: TrainingOptions) -> Task:
+    """The MLP that the data and the options call for, inside its Lightning module."""
+    assert options.hidden is not None
+    targets = prepared.targets
+    model = MLP(
+        prepared.encoder.input_shape,
+        options.hidden,
+        targets.num_outputs,
+        activation=options.activation,
+        dropout=options.dropout or 0.0,
+        init=options.init,
+    )
+    settings = {
+        "learning_rate": options.learning_rate,
+        "weight_decay": options.weight_decay,
+    }
+    if targets.task == "regression":
+        return Regressor(model, target_names=targets.names, **settings)
+    return Classifier(model, classes=targets.classes, **settings)
+
+
+def train(
+    prepared: Prepared,
+    options: TrainingOptions,
+    *,
+    directory: Path | None = None,
+    console: Console | None = None,
+) -> Trained:
+    """Train on the training rows, choose the epoch on the validation rows.
+
+    Args:
+        prepared: the data.
+        options: settled options; see :func:`bionn.training.options.choose`.
+        directory: where ``metrics.csv`` and ``checkpoints/`` go; nowhere when None.
+        console: where the progress bar is drawn; nowhere when None.
+
+    Raises:
+        InputError: the device or the precision is not to be had.
+    """
+    assert options.batch_size is not None and options.max_epochs is not None
+    best = KeepBest()
+    callbacks: list[L.Callback] = [best]
+    if options.patience is not None:
+        callbacks.append(EarlyStopping("val_loss", patience=options.patience, check_finite=True))
+    if options.min_gradient_norm is not None:
+        callbacks.append(StopOnGradientNorm(options.min_gradient_norm))
+    if options.min_loss_change is not None:
+        callbacks.append(StopOnLossChange(options.min_loss_change))
+    if directory is not None:
+        callbacks.append(EpochLog(directory / "metrics.csv"))
+        callbacks.append(
+            ModelCheckpoint(
+                directory / "checkpoints", filename="last", enable_version_counter=False
+            )
+        )
+    if console is not None:
+        callbacks.append(EpochProgress(console))
+    with seeded(options.seed), quiet_lightning():
+        task = build_task(prepared, options)
+        data = ResidentDataModule(
+            lambda: prepared, batch_size=options.batch_size, seed=options.seed
+        )
+        try:
+            trainer = L.Trainer(
+                accelerator=options.device,
+                devices=1,
+                precision=options.precision,  # pyright: ignore[reportArgumentType]
+                max_epochs=options.max_epochs,
+                callbacks=callbacks,
+                logger=False,
+                enable_checkpointing=directory is not None,
+                enable_progress_bar=False,
+                enable_model_summary=False,
+                num_sanity_val_steps=0,
+            )
+        except (ValueError, L.pytorch.utilities.exceptions.MisconfigurationException) as error:
+            raise InputError(f"device, precision: {str(error).splitlines()[0]}") from None
+        start = time.perf_counter()
+        trainer.fit(task, data)
+        seconds = time.perf_counter() - start
+    return Trained(
+        task.model.cpu().eval(),
+        epochs=trainer.current_epoch,
+        best_epoch=(best.epoch or 0) + 1,
+        val_loss=best.best,
+        seconds=seconds,
+        reason=_reason(trainer, options),
+    )
+
+
+@contextlib.contextmanager
+def quiet_lightning() -> Iterator[None]:
+    """Silence Lightning's greetings and advice for the block; errors still come through."""
+    loggers = [logging.getLogger(name) for name in ("lightning.pytorch", "lightning.fabric")]
+    levels = [logger.level for logger in loggers]
+    for logger in loggers:
+        logger.setLevel(logging.ERROR)
+    try:
+        with warnings.catch_warnings():
+            warnings.filterwarnings("ignore", module=r"lightning\..*")
+            yield
+    finally:
+        for logger, level in zip(loggers, levels, strict=True):
+            logger.setLevel(level)
+
+
+def _reason(trainer: L.Trainer, options: TrainingOptions) -> str:
+    if trainer.current_epoch >= (options.max_epochs or 0):
+        return "all epochs run"
+    for callback in trainer.callbacks:  # pyright: ignore[reportAttributeAccessIssue]
+        if isinstance(callback, EarlyStopping) and callback.stopped_epoch:
+            return f"validation loss no better for {options.patience} epochs"
+        if isinstance(callback, StopOnGradientNorm) and callback.norm < callback.threshold:
+            return f"gradient norm below {callback.threshold:g}"
+    return (
+        f"loss changed by less than {options.min_loss_change:g}"
+        if options.min_loss_change
+        else "stopped"
+    )

@@ -1,0 +1,73 @@
+"""What a training run can be told, and what it chooses by itself from the data it is given."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass, fields, replace
+from typing import Any
+
+from bionn.data.batches import BatchSize
+from bionn.data.prepared import Prepared
+
+
+@dataclass(frozen=True)
+class TrainingOptions:
+    """The network and its training; the options of ``bionn run`` of the same names.
+
+    None means: chosen by :func:`choose` from the task and the size of the data.
+
+    Attributes:
+        hidden: the width of each hidden layer.
+        activation: of the hidden layers.
+        dropout: share of hidden units dropped.
+        init: the weights' initialiser.
+        learning_rate: peak of the one-cycle schedule.
+        weight_decay: of AdamW.
+        batch_size: ``full``, 1 or a number between.
+        max_epochs: the most epochs.
+        patience: epochs without a better validation loss before training stops.
+        min_gradient_norm: stop when the gradient's norm falls below this.
+        min_loss_change: stop when the training loss changes by less from epoch to epoch.
+        device: ``auto``, ``cpu``, ``gpu``, ... as Lightning's ``accelerator``.
+        precision: as Lightning's ``precision``.
+        seed: of initial weights, order of rows and dropout.
+    """
+
+    hidden: Sequence[int] | None = None
+    activation: str = "relu"
+    dropout: float | None = None
+    init: str = "kaiming_uniform"
+    learning_rate: float | None = None
+    weight_decay: float | None = None
+    batch_size: BatchSize | None = None
+    max_epochs: int | None = None
+    patience: int | None = None
+    min_gradient_norm: float | None = None
+    min_loss_change: float | None = None
+    device: str = "auto"
+    precision: str = "32-true"
+    seed: int = 0
+
+
+def choose(options: TrainingOptions, prepared: Prepared) -> TrainingOptions:
+    """Fill in what was not given.
+
+    Args:
+        options: what was asked for.
+        prepared: the data to be trained on.
+
+    Returns:
+        Options without None but for the two thresholds.
+    """
+    rows = len(prepared.split.train)
+    chosen: dict[str, Any] = {
+        "hidden": (256, 128),
+        "dropout": 0.4,
+        "learning_rate": 1e-3,
+        "weight_decay": 1e-2,
+        "batch_size": 64 if rows < 5000 else 256,
+        "max_epochs": 30,
+        "patience": 10,
+    }
+    missing = {f.name for f in fields(options) if getattr(options, f.name) is None}
+    return replace(options, **{name: value for name, value in chosen.items() if name in missing})
