@@ -51,10 +51,14 @@ def make_parser() -> Parser:
     training.add_argument("--hidden", type=integers, metavar="512,128", help="hidden widths")
     training.add_argument("--activation", help="relu, tanh, sigmoid, gelu, ...")
     training.add_argument("--dropout", type=float, metavar="P", help="share of units dropped")
+    training.add_argument(
+        "--input-dropout", type=float, metavar="P", help="share of inputs dropped"
+    )
     training.add_argument("--init", help="kaiming_uniform, xavier_normal, lecun_uniform, ...")
     training.add_argument("--learning-rate", type=float, metavar="R", help="peak learning rate")
     training.add_argument("--weight-decay", type=float, metavar="W", help="of AdamW")
     training.add_argument("--batch-size", type=batch_size, metavar="N|full", help="rows a step")
+    training.add_argument("--gradient-clip", type=float, metavar="C", help="longest gradient")
     training.add_argument("--max-epochs", type=int, metavar="N", help="the most epochs")
     training.add_argument(
         "--patience", type=int, metavar="N", help="epochs without a better val loss"

@@ -8,6 +8,7 @@ import torch
 from torch import Tensor
 
 from bionn.errors import InputError, did_you_mean
+from bionn import functional as F
 from bionn.nn import init
 from bionn.nn.activation import ELU, GELU, LeakyReLU, ReLU, Sigmoid, SiLU, Softplus, Step, Tanh
 from bionn.nn.linear import Linear, OneHotLinear
@@ -77,6 +78,27 @@ def initialise(
         layer.weight.copy_(matrix.view(weight.shape))
         if layer.bias is not None:
             layer.bias.zero_()
+
+
+def with_input_dropout(layer: torch.nn.Module, input: Tensor, share: float) -> Tensor:
+    """A first layer's output when a share of its inputs is dropped and the rest scaled up for it.
+
+    Of a sequence whole positions are dropped. Codes stay codes: a dropped position becomes the
+    padding, whose column is zero, and the scale 1/(1-p) is applied behind the weights.
+
+    Args:
+        layer: ``Linear`` or ``OneHotLinear``.
+        input: codes ``(N, L)``, one-hot ``(N, A, L)`` or features ``(N, F)``.
+        share: p, from 0 to below 1.
+    """
+    if isinstance(layer, OneHotLinear) and not input.is_floating_point():
+        blank = min(layer.num_symbols + 1, len(layer.table) - 1)  # padding, else unknown
+        dropped = input.masked_fill(torch.rand(input.shape, device=input.device) < share, blank)
+        scaled = F.onehot_linear(dropped, layer.weight, table=layer.table) / (1 - share)
+        return scaled if layer.bias is None else scaled + layer.bias
+    shape = (input.shape[0], 1, input.shape[-1]) if input.ndim == 3 else input.shape
+    kept = torch.rand(shape, device=input.device) >= share
+    return layer(input * kept / (1 - share))
 
 
 def choose(choices: dict[str, Callable], name: str, argument: str) -> Callable:

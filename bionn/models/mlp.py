@@ -9,7 +9,14 @@ import torch
 from torch import Tensor
 
 from bionn.errors import InputError
-from bionn.models.layers import ACTIVATIONS, InFeatures, choose, first_layer, initialise
+from bionn.models.layers import (
+    ACTIVATIONS,
+    InFeatures,
+    choose,
+    first_layer,
+    initialise,
+    with_input_dropout,
+)
 from bionn.nn.linear import Linear
 
 
@@ -23,6 +30,7 @@ class MLP(torch.nn.Module):
         out_features: the number of logits.
         activation: name of the hidden activation (``relu``, ``tanh``, ``gelu``, ...).
         dropout: share of hidden units dropped in training.
+        input_dropout: share of a sequence's positions, or of a table's features, dropped in training.
         bias: whether layers add a bias.
         init: name of the weights' initialiser; biases begin at zero.
         generator: source of the initial weights; torch's default when None.
@@ -45,6 +53,7 @@ class MLP(torch.nn.Module):
         *,
         activation: str = "relu",
         dropout: float = 0.0,
+        input_dropout: float = 0.0,
         bias: bool = True,
         init: str = "kaiming_uniform",
         generator: torch.Generator | None = None,
@@ -54,8 +63,9 @@ class MLP(torch.nn.Module):
         widths = [*hidden_features, out_features]
         if min(widths) < 1:
             raise InputError(f"hidden_features, out_features: widths from 1 needed, {widths} found")
-        if not 0 <= dropout < 1:
-            raise InputError(f"dropout: a share from 0 to below 1 needed, {dropout} found")
+        for name, share in (("dropout", dropout), ("input_dropout", input_dropout)):
+            if not 0 <= share < 1:
+                raise InputError(f"{name}: a share from 0 to below 1 needed, {share} found")
         make_activation = choose(ACTIVATIONS, activation, "activation")
         layers: list[torch.nn.Module] = []
         for depth, width in enumerate(widths):
@@ -69,17 +79,26 @@ class MLP(torch.nn.Module):
                 layers.append(make_activation())
                 if dropout:
                     layers.append(torch.nn.Dropout(dropout))
-        self.layers = torch.nn.Sequential(*layers)
+        self.layers = torch.nn.ModuleList(layers)
+        self.input_dropout = input_dropout
         self.arguments: dict[str, Any] = {
             "in_features": in_features,
             "hidden_features": list(hidden_features),
             "out_features": out_features,
             "activation": activation,
             "dropout": dropout,
+            "input_dropout": input_dropout,
             "bias": bias,
             "init": init,
         }
 
     def forward(self, input: Tensor) -> Tensor:
         """Logits ``(N, out_features)``."""
-        return self.layers(input)
+        first, *rest = self.layers
+        if self.training and self.input_dropout:
+            hidden = with_input_dropout(first, input, self.input_dropout)
+        else:
+            hidden = first(input)
+        for layer in rest:
+            hidden = layer(hidden)
+        return hidden

@@ -1,4 +1,4 @@
-"""Activation functions: each is its formula and its chain rule, made into a pair of Functions.
+"""Activation functions: each is its formula and its chain rule, made into an op.
 
 In the formulas z is the input of the activation, y its output, u the direction that the chain rule
 multiplies: dJ/dy in reverse mode, dz in forward mode. README.md derives them.

@@ -42,6 +42,20 @@ def save(ctx: Any, *tensors: Tensor | None) -> None:
         ctx.set_materialize_grads(False)
 
 
+class ElementwiseOp(NamedTuple):
+    """An elementwise op with constants: its pair takes them as one tuple.
+
+    The compiler tells a context from an argument by counting parameters, so that the Function's
+    ``forward`` must not take a varying number of them.
+    """
+
+    pair: FunctionPair
+
+    def __call__(self, input: Tensor, *options: Any) -> Tensor:
+        """Apply the op."""
+        return self.pair(input, options)
+
+
 def elementwise(
     name: str,
     value: Callable[..., Tensor],
@@ -49,8 +63,8 @@ def elementwise(
     *,
     keep: Literal["input", "output"] | None,
     widen_half: bool = False,
-) -> FunctionPair:
-    """Make the pair of an elementwise op from its formula and its chain rule.
+) -> ElementwiseOp:
+    """Make an elementwise op from its formula and its chain rule.
 
     The Jacobian of an elementwise op is diagonal, hence its own transpose: the same product
     ``u * dy/dz`` is the reverse-mode gradient for ``u = dJ/dy`` and the forward-mode tangent for
@@ -65,10 +79,10 @@ def elementwise(
         widen_half: Compute float16 and bfloat16 in float32 and round once at the end.
 
     Returns:
-        The pair; call it as ``pair(z, *options)``.
+        The op; call it as ``op(z, *options)``.
     """
 
-    def evaluate(input: Tensor, *options: Any) -> Tensor:
+    def evaluate(input: Tensor, options: tuple[Any, ...]) -> Tensor:
         if widen_half:
             return value(widen(input), *options).to(input.dtype)
         return value(input, *options)
@@ -84,22 +98,21 @@ def elementwise(
         generate_vmap_rule = True
 
         @staticmethod
-        def forward(input: Tensor, *options: Any) -> Tensor:
-            return evaluate(input, *options)
+        def forward(input: Tensor, options: tuple[Any, ...]) -> Tensor:
+            return evaluate(input, options)
 
         @staticmethod
         def setup_context(ctx: Any, inputs: tuple[Any, ...], output: Tensor) -> None:
-            ctx.options = inputs[1:]
+            input, ctx.options = inputs
             if keep == "input":
-                save(ctx, inputs[0])
+                save(ctx, input)
             elif keep == "output":
                 save(ctx, output)
 
         @staticmethod
         def backward(ctx: Any, *grad_outputs: Any) -> Any:
             (grad,) = grad_outputs
-            unused = (None,) * len(ctx.options)
-            return (None if grad is None else propagate(ctx, grad), *unused)
+            return None if grad is None else propagate(ctx, grad), None
 
     class Both(Reverse):
         @staticmethod
@@ -108,7 +121,7 @@ def elementwise(
 
     Reverse.__name__ = Reverse.__qualname__ = f"{name}Reverse"
     Both.__name__ = Both.__qualname__ = name
-    return FunctionPair(Reverse, Both)
+    return ElementwiseOp(FunctionPair(Reverse, Both))
 
 
 def sum_to_shape(gradient: Tensor, shape: torch.Size) -> Tensor:

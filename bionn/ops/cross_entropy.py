@@ -170,13 +170,15 @@ class CrossEntropyIndicesReverse(Function):
             # dJ/dz_k = (1 - s) w_t (y_k - [k = t]); at the label y_t - 1 = expm1(log y_t), which
             # keeps its digits where the answer is right and y_t near 1
             at_label = torch.expm1(log_wide.gather(dim, labels.index))
-            each = (labels.weight * scale * (1 - options.label_smoothing)).unsqueeze(dim)
+            # (an ignored position gets 0 even from the mean of none, whose scale is 1/0)
+            each = torch.where(labels.valid, labels.weight * scale, 0).unsqueeze(dim)
+            each = each * (1 - options.label_smoothing)
             slope = y.scatter(dim, labels.index, at_label) * each
             if options.label_smoothing > 0:
                 # and s/C (y_k sum_c w_c - w_k) from the smoothing
                 classes = _per_class(weight, log_wide)
                 share = options.label_smoothing / log_y.shape[dim]
-                each = (labels.valid * scale * share).unsqueeze(dim)
+                each = torch.where(labels.valid, scale * share, 0).unsqueeze(dim)
                 if classes is None:
                     slope = slope + (y * log_y.shape[dim] - 1) * each
                 else:

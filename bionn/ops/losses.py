@@ -194,17 +194,17 @@ def _bce_by_target(y: Tensor, target: Tensor, extra: Tensor | None) -> Tensor:
     return _log_rest(y) - _log(y)
 
 
-def _softplus_of_minus(z: Tensor) -> Tensor:
-    # -log sigmoid(z) = max(-z, 0) + log1p(exp(-|z|))
-    return (-z).clamp(min=0) + torch.log1p(torch.exp(-z.abs()))
+def _curve(z: Tensor) -> Tensor:
+    """log1p(exp(-|z|)): what both softplus(z) and softplus(-z) have beyond their straight lines."""
+    return torch.log1p(torch.exp(-z.abs()))
 
 
 def _logits(z: Tensor, target: Tensor, pos_weight: Tensor | None) -> Tensor:
-    if pos_weight is None:
-        # J = max(z, 0) - z y* + log1p(exp(-|z|))
-        return z.clamp(min=0) - z * target + torch.log1p(torch.exp(-z.abs()))
-    # J = (1 - y*) z + (1 + (p - 1) y*) (-log sigmoid(z))
-    return (1 - target) * z + ((pos_weight - 1) * target + 1) * _softplus_of_minus(z)
+    # J = p y* softplus(-z) + (1 - y*) softplus(z), softplus(z) = max(z, 0) + log1p(exp(-|z|));
+    # no term is negative, so nothing cancels. For p = 1: max(z, 0) - z y* + log1p(exp(-|z|))
+    curve = _curve(z)
+    positive = target if pos_weight is None else target * pos_weight
+    return positive * ((-z).clamp(min=0) + curve) + (1 - target) * (z.clamp(min=0) + curve)
 
 
 def _logits_by_input(z: Tensor, target: Tensor, pos_weight: Tensor | None) -> Tensor:
@@ -215,8 +215,11 @@ def _logits_by_input(z: Tensor, target: Tensor, pos_weight: Tensor | None) -> Te
 
 
 def _logits_by_target(z: Tensor, target: Tensor, pos_weight: Tensor | None) -> Tensor:
-    # dJ/dy* = -z + (p - 1) (-log sigmoid(z))
-    return -z if pos_weight is None else (pos_weight - 1) * _softplus_of_minus(z) - z
+    # dJ/dy* = p softplus(-z) - softplus(z), which is -z for p = 1
+    if pos_weight is None:
+        return -z
+    curve = _curve(z)
+    return pos_weight * ((-z).clamp(min=0) + curve) - (z.clamp(min=0) + curve)
 
 
 binary_cross_entropy = _binary_loss("BinaryCrossEntropy", _bce, _bce_by_input, _bce_by_target)

@@ -15,13 +15,15 @@ def position_major(weight: Tensor) -> Tensor:
 
     No copy is made where the weight is laid out with ``(L, A, out)`` contiguous.
     """
-    return weight.transpose(1, 2).flatten(1)
+    out_features, num_symbols, length = weight.shape
+    return weight.transpose(1, 2).reshape(out_features, length * num_symbols)
 
 
 def one_hot_rows(codes: Tensor, table: Tensor) -> Tensor:
     """Write each code as its row of the table: ``codes (*, L)`` to ``(*, L * A)``."""
     indices = codes if codes.dtype == torch.int64 else codes.int()
-    return torch.nn.functional.embedding(indices, table).flatten(-2)
+    width = codes.shape[-1] * table.shape[1]
+    return torch.nn.functional.embedding(indices, table).reshape(*codes.shape[:-1], width)
 
 
 class OneHotLinearReverse(Function):

@@ -28,7 +28,8 @@ def stable_log_softmax(z: Tensor, dim: int) -> Tensor:
     top, index = wide.max(dim, keepdim=True)
     shifted = wide - top
     others = shifted.exp().scatter(dim, index, 0).sum(dim, keepdim=True)
-    return shifted.sub_(others.log1p()).to(z.dtype)
+    # top - top is 0, or NaN for an infinite logit, whose row has no softmax
+    return shifted.sub_(others.log1p() + (top - top)).to(z.dtype)
 
 
 def _softmax_chain(u: Tensor, y: Tensor, dim: int) -> Tensor:

@@ -42,7 +42,7 @@ def print_training(console: Console, prepared: Prepared, options: TrainingOption
     widths = [size, *options.hidden, prepared.targets.num_outputs]
     console.print(
         f"network: MLP {'-'.join(map(str, widths))}, {options.activation}, "
-        f"dropout {options.dropout:g}"
+        f"dropout {options.dropout:g}, of inputs {options.input_dropout:g}"
     )
     console.print(
         f"training: AdamW, learning rate {options.learning_rate:g}, weight decay "

@@ -19,6 +19,9 @@ from bionn.models.layers import feed, set_code_table
 from bionn.preprocess.targets import TaskKind
 
 Schedule = Literal["constant", "one_cycle"]
+WARM_UP = 0.1
+"""Share of the steps in which the one-cycle schedule rises to its peak."""
+
 OptimizerFactory = Callable[[Iterable[torch.nn.Parameter]], Optimizer]
 
 
@@ -85,8 +88,7 @@ class Task(L.LightningModule):
     def training_step(self, batch: Batch, batch_idx: int) -> Tensor:
         """The objective on a batch."""
         del batch_idx
-        loss = self.loss(self(batch.inputs), batch.targets)
-        return loss
+        return self.loss(self(batch.inputs), batch.targets)
 
     def on_train_batch_end(self, outputs: Any, batch: Batch, batch_idx: int) -> None:
         """Keep the loss on its device: nothing waits for it before the epoch ends."""
@@ -137,6 +139,8 @@ class Task(L.LightningModule):
             optimizer,
             max_lr=self.learning_rate,
             total_steps=int(self.trainer.estimated_stepping_batches) + 1,
+            pct_start=WARM_UP,
+            cycle_momentum=False,
         )
         return {
             "optimizer": optimizer,

@@ -64,6 +64,7 @@ def build_task(prepared: Prepared, options: TrainingOptions) -> Task:
         targets.num_outputs,
         activation=options.activation,
         dropout=options.dropout or 0.0,
+        input_dropout=options.input_dropout or 0.0,
         init=options.init,
     )
     settings = {
@@ -93,7 +94,7 @@ def train(
     Raises:
         InputError: the device or the precision is not to be had.
     """
-    assert options.batch_size is not None and options.max_epochs is not None
+    assert options.batch_size is not None
     best = KeepBest()
     callbacks: list[L.Callback] = [best]
     if options.patience is not None:
@@ -122,6 +123,7 @@ def train(
                 devices=1,
                 precision=options.precision,  # pyright: ignore[reportArgumentType]
                 max_epochs=options.max_epochs,
+                gradient_clip_val=options.gradient_clip,
                 callbacks=callbacks,
                 logger=False,
                 enable_checkpointing=directory is not None,

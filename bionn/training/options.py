@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Sequence
 from dataclasses import dataclass, fields, replace
 from typing import Any
 
-from bionn.data.batches import BatchSize
+import numpy as np
+
+from bionn.data.batches import BatchSize, resolve_batch_size
 from bionn.data.prepared import Prepared
 
 
@@ -20,10 +23,12 @@ class TrainingOptions:
         hidden: the width of each hidden layer.
         activation: of the hidden layers.
         dropout: share of hidden units dropped.
+        input_dropout: share of positions or features dropped.
         init: the weights' initialiser.
         learning_rate: peak of the one-cycle schedule.
         weight_decay: of AdamW.
         batch_size: ``full``, 1 or a number between.
+        gradient_clip: the largest norm of a gradient; longer ones are scaled down to it.
         max_epochs: the most epochs.
         patience: epochs without a better validation loss before training stops.
         min_gradient_norm: stop when the gradient's norm falls below this.
@@ -36,10 +41,12 @@ class TrainingOptions:
     hidden: Sequence[int] | None = None
     activation: str = "relu"
     dropout: float | None = None
+    input_dropout: float | None = None
     init: str = "kaiming_uniform"
     learning_rate: float | None = None
     weight_decay: float | None = None
     batch_size: BatchSize | None = None
+    gradient_clip: float | None = 1.0
     max_epochs: int | None = None
     patience: int | None = None
     min_gradient_norm: float | None = None
@@ -60,13 +67,17 @@ def choose(options: TrainingOptions, prepared: Prepared) -> TrainingOptions:
         Options without None but for the two thresholds.
     """
     rows = len(prepared.split.train)
+    classifies = prepared.targets.task != "regression"
+    batch_size = int(np.clip(2 ** round(math.log2(rows / 64)), 32, 256))
+    steps = math.ceil(rows / resolve_batch_size(options.batch_size or batch_size, rows))
     chosen: dict[str, Any] = {
         "hidden": (256, 128),
-        "dropout": 0.4,
+        "dropout": 0.3,
+        "input_dropout": 0.3 if classifies else 0.0,
         "learning_rate": 1e-3,
-        "weight_decay": 1e-2,
-        "batch_size": 64 if rows < 5000 else 256,
-        "max_epochs": 30,
+        "weight_decay": 1.0 if classifies else 1e-2,
+        "batch_size": batch_size,
+        "max_epochs": int(np.clip(math.ceil(3000 / steps), 10, 100)),
         "patience": 10,
     }
     missing = {f.name for f in fields(options) if getattr(options, f.name) is None}

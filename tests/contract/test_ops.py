@@ -205,6 +205,9 @@ def test_compiles_into_one_graph_with_the_eager_numbers(case: Case) -> None:
         else:
             actual, expected = compiled(*sample.args), case.function(*sample.args)
         close(actual, expected, sample.label)
+        with torch.no_grad():
+            actual, expected = (f(*sample.args, **sample.kwargs) for f in (compiled, case.function))
+        close(actual, expected, sample.label)
 
 
 @EVERY
@@ -213,6 +216,8 @@ def test_autocast_gives_torchs_dtype_and_gradients_in_the_arguments_dtype(
     case: Case, dtype: torch.dtype
 ) -> None:
     for sample in nonempty(case, dtype):
+        if case.name == "mse_loss" and "weight" in sample.kwargs:
+            continue  # torch's, made of parts, stays in bfloat16 on a CPU alone
         with torch.autocast("cpu", dtype=torch.bfloat16):
             bound, tensors = bind(case.function, sample)
             leaves = tuple(tensor.detach().requires_grad_() for tensor in tensors)

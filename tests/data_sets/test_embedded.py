@@ -1,9 +1,10 @@
-"""The shipped data are what their scripts make, and cards and registry tell the truth about files."""
+"""Shipped data are what their scripts make; cards and registry tell the truth about files."""
 
 from __future__ import annotations
 
 import hashlib
 import importlib.util
+import itertools
 import json
 import os
 import re
@@ -24,7 +25,18 @@ PUBLIC = Path(os.environ.get("BIONN_DATA") or ROOT.parent / "shared" / "data")
 REGISTRY = yaml.safe_load((DATA / "registry.yaml").read_text(encoding="utf-8"))["datasets"]
 ENTRIES = {entry["name"]: entry for entry in REGISTRY}
 SIMULATED = [name for name, entry in ENTRIES.items() if entry["kind"] == "simulated"]
-KEYS = ["name", "title", "kind", "task", "licence", "licence_note", "citation", "homepage", "source", "files"]
+KEYS = [
+    "name",
+    "title",
+    "kind",
+    "task",
+    "licence",
+    "licence_note",
+    "citation",
+    "homepage",
+    "source",
+    "files",
+]
 
 Facts = dict[str, object]
 
@@ -40,7 +52,8 @@ def folder_of(name: str) -> Path:
 
 def load_script(name: str) -> ModuleType:
     spec = importlib.util.spec_from_file_location(f"simulate_{name}", DATA / name / "simulate.py")
-    assert spec and spec.loader
+    assert spec is not None
+    assert spec.loader is not None
     module = importlib.util.module_from_spec(spec)
     spec.loader.exec_module(module)
     return module
@@ -336,7 +349,7 @@ def test_promoters_and_background_share_their_composition_but_not_the_boxes():
     motifs = json.loads((DATA / "promoters_simulated" / "motifs.json").read_text())
     codes = np.array([list(sequence) for sequence in records.sequence])
     edges = motifs["region_edges"]
-    for low, high in zip(edges, edges[1:], strict=False):
+    for low, high in itertools.pairwise(edges):
         for letter in motifs["letters"]:
             shares = (codes[:, low:high] == letter).mean(axis=1)
             one, other = (shares[labels == label] for label in ("promoter", "background"))
