@@ -105,7 +105,7 @@ def run(
         prepared = folds[0] if number == 0 else prepare(samples, targets, split, data_options)
         own = directory if len(splits) == 1 else directory / f"fold_{number}"
         trained = train(prepared, settled, directory=own, console=console)
-        predictor = Predictor(trained.model, manifest_of(prepared, settled))
+        predictor = Predictor(trained.model, prepared.manifest() | {"training": plain(settled)})
         artifact.save(own / "model", trained.model, predictor.manifest)
         metrics = score(predictor, prepared, trained, with_baselines=baselines)
         table = prediction_table(predictor, prepared)
@@ -193,24 +193,12 @@ def write_config(
 ) -> None:
     """``config.yaml``: every option as settled; ``bionn run --config`` of it is the same run."""
     paths = [None if isinstance(source, pd.DataFrame) else str(source) for source in sources]
-    options = {
-        name: value
-        for name, value in {**asdict(training), **asdict(data)}.items()
-        if not isinstance(value, pd.DataFrame)
-    }
-    plain = {
-        name: list(value)
-        if isinstance(value, tuple)
-        else str(value)
-        if isinstance(value, Path)
-        else value
-        for name, value in options.items()
-    }
+    options = {"inputs": paths, **plain(training), **plain(data)}
     with replacing(directory / "config.yaml") as file:
         file.write(
             "# Every option of this run; repeat it with: bionn run --config config.yaml --out DIR\n"
         )
-        yaml.safe_dump({"inputs": paths, **plain}, file, sort_keys=False, allow_unicode=True)
+        yaml.safe_dump(options, file, sort_keys=False, allow_unicode=True)
 
 
 def write_splits(directory: Path, samples: Samples, splits: list[Split]) -> None:
@@ -223,23 +211,6 @@ def write_splits(directory: Path, samples: Samples, splits: list[Split]) -> None
             fold[split.test] = str(number)
         frame = pd.DataFrame({"id": samples.ids, "fold": fold})
     write_table(frame, directory / "splits.tsv")
-
-
-def manifest_of(prepared: Prepared, options: TrainingOptions) -> dict[str, Any]:
-    """What prediction needs beside the weights, and what tells one model from another."""
-    targets, scaler = prepared.targets, prepared.target_scaler
-    kind = "sequence" if prepared.samples.features is None else "table"
-    return {
-        "task": targets.task,
-        "classes": list(targets.classes),
-        "targets": list(targets.names),
-        "target_scaler": None if scaler is None else scaler.to_manifest(),
-        "input": {"kind": kind, **prepared.encoder.to_manifest()},
-        "training": {name: _plain(value) for name, value in asdict(options).items()},
-        "split": prepared.split.name,
-        "split_sha256": prepared.split_hash(),
-        "data_sha256": prepared.data_hash(),
-    }
 
 
 def score(
@@ -301,5 +272,14 @@ def average(results: list[dict[str, Any]]) -> dict[str, Any]:
     }
 
 
-def _plain(value: Any) -> Any:
-    return list(value) if isinstance(value, tuple) else value
+def plain(options: Any) -> dict[str, Any]:
+    """The fields of options as YAML and JSON have them: lists and text, no tuples and no paths."""
+    return {
+        name: list(value)
+        if isinstance(value, tuple)
+        else str(value)
+        if isinstance(value, Path)
+        else value
+        for name, value in asdict(options).items()
+        if not isinstance(value, pd.DataFrame)
+    }

@@ -73,6 +73,11 @@ class ResidentDataModule(L.LightningDataModule):
         return list(self.prepared.targets.classes)
 
     @property
+    def num_classes(self) -> int:
+        """How many classes there are; 0 for regression."""
+        return len(self.classes)
+
+    @property
     def target_names(self) -> list[str]:
         """The target columns."""
         return list(self.prepared.targets.names)

@@ -66,6 +66,23 @@ class Prepared:
             targets.names if targets.task == "regression" else targets.classes,
         )
 
+    def manifest(self) -> dict[str, Any]:
+        """Plain data: all that prediction needs beside the network, and what the data were."""
+        targets, scaler = self.targets, self.target_scaler
+        return {
+            "task": targets.task,
+            "classes": list(targets.classes),
+            "targets": list(targets.names),
+            "target_scaler": None if scaler is None else scaler.to_manifest(),
+            "input": {
+                "kind": "sequence" if self.samples.features is None else "table",
+                **self.encoder.to_manifest(),
+            },
+            "split": self.split.name,
+            "split_sha256": self.split_hash(),
+            "data_sha256": self.data_hash(),
+        }
+
     def split_hash(self) -> str:
         """sha256 over every id and its part: equal for equal splits, whatever the row order."""
         lines = sorted(

@@ -13,6 +13,9 @@ from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, T
 from torch import Tensor
 from torch.optim import Optimizer
 
+from bionn import artifact
+from bionn.data.modules import ResidentDataModule
+
 
 class KeepBest(L.Callback):
     """Remembers the weights of the best epoch and puts them back when training ends.
@@ -152,6 +155,28 @@ class EpochProgress(L.Callback):
         """Give the terminal back."""
         del trainer, pl_module, exception
         self._progress.stop()
+
+
+class SaveModel(L.Callback):
+    """Writes the model directory when fitting ends, and says where.
+
+    Args:
+        directory: where; ``model`` in the logger's folder when None.
+    """
+
+    def __init__(self, directory: str | None = None) -> None:
+        self.directory = directory
+
+    def on_fit_end(self, trainer: L.Trainer, pl_module: L.LightningModule) -> None:
+        """Save network and manifest; the data module knows what prediction needs."""
+        data = getattr(trainer, "datamodule", None)
+        if not trainer.is_global_zero or not isinstance(data, ResidentDataModule):
+            return
+        directory = Path(
+            self.directory or Path(trainer.log_dir or trainer.default_root_dir) / "model"
+        )
+        artifact.save(directory, pl_module.model, data.prepared.manifest())  # pyright: ignore[reportArgumentType]
+        print(f"model: {directory}")
 
 
 class EpochLog(L.Callback):

@@ -1,7 +1,6 @@
 """What every op of the registry promises: torch's values, exact derivatives, every transform."""
 
 import itertools
-import math
 from collections.abc import Callable
 from typing import Any
 
@@ -10,6 +9,7 @@ import torch
 from torch import Tensor
 from torch.autograd import forward_ad, gradcheck, gradgradcheck
 
+from bionn import functional as F
 from bionn.certify.cases import CASES, Case, Maker, Sample
 
 # torch goes against its own advice where it traces a Function and where it loads forward mode.
@@ -164,12 +164,7 @@ def test_vmap_equals_a_loop(case: Case) -> None:
         bound, tensors = bind(case.function, sample)
         if not tensors:
             continue
-        stacks = tuple(
-            torch.stack([tensor, tensor.flip(0) if tensor.dim() else -tensor])
-            if case.name != "binary_cross_entropy" or tensor.dim()
-            else torch.stack([tensor, tensor / 2])
-            for tensor in tensors
-        )
+        stacks = tuple(torch.stack([tensor, tensor * 0.5]) for tensor in tensors)
         for batched in itertools.product((True, False), repeat=len(stacks)):
             if not any(batched):
                 continue
@@ -247,20 +242,16 @@ def test_dual_numbers_carry_the_product_of_jacobian_and_direction(case: Case) ->
 
 
 def test_step_sends_back_zeros() -> None:
-    from bionn import functional as F
-
     z = torch.linspace(-1, 1, 5, requires_grad=True)
     (gradient,) = torch.autograd.grad(F.step(z).sum(), z)
     assert torch.equal(gradient, torch.zeros(5))
 
 
 def test_every_function_has_a_case() -> None:
-    from bionn import functional as F
-
     public = {
         name
         for name, value in vars(F).items()
         if getattr(value, "__module__", None) == F.__name__ and not name.startswith("_")
     }
     assert {case.name for case in CASES} == public
-    assert math.isclose(len(CASES), 18)
+    assert len(CASES) == len(public)

@@ -1,0 +1,110 @@
+"""``bionn fit``, ``validate`` and ``test``: Lightning's command line over our tasks and data."""
+
+from __future__ import annotations
+
+import contextlib
+import inspect
+import re
+import sys
+from collections.abc import Iterator, Sequence
+from importlib import import_module
+from unittest import mock
+
+from jsonargparse import ArgumentError
+from lightning.pytorch.cli import LightningArgumentParser, LightningCLI
+
+from bionn.data.modules import ResidentDataModule
+from bionn.errors import InputError, did_you_mean
+from bionn.tasks.base import Task
+from bionn.training.callbacks import SaveModel
+from bionn.training.fit import quiet_lightning
+
+LINKS = {
+    "input_shape": "model.init_args.in_features",
+    "num_outputs": "model.init_args.out_features",
+    "num_classes": "model.init_args.num_classes",
+    "classes": "classes",
+    "target_names": "target_names",
+}
+"""What the data module finds, and the argument of the task or its network that it becomes."""
+
+
+OPTIONS = ("config", "ckpt_path", "model", "data", "trainer", "seed_everything", "print_config")
+"""The options that stand before a dot."""
+
+
+class Command(LightningCLI):
+    """A ``LightningCLI`` that fills in what only the data can tell, and saves the model."""
+
+    def add_arguments_to_parser(self, parser: LightningArgumentParser) -> None:
+        """Link data to task and network; add ``save_model``."""
+        for source, target in LINKS.items():
+            parser.link_arguments(
+                f"data.{source}", f"model.init_args.{target}", apply_on="instantiate"
+            )
+        parser.add_lightning_class_args(SaveModel, "save_model")
+
+
+def fit(arguments: Sequence[str]) -> int:
+    """Train from a configuration and save the model."""
+    return _run("fit", arguments)
+
+
+def validate(arguments: Sequence[str]) -> int:
+    """Score the validation rows."""
+    return _run("validate", arguments)
+
+
+def test(arguments: Sequence[str]) -> int:
+    """Score the test rows."""
+    return _run("test", arguments)
+
+
+def _run(verb: str, arguments: Sequence[str]) -> int:
+    with _command_line([verb, *arguments]), quiet_lightning():
+        try:
+            Command(
+                Task,
+                ResidentDataModule,
+                subclass_mode_model=True,
+                subclass_mode_data=True,
+                load_from_checkpoint_support=False,
+                parser_kwargs={verb: {"exit_on_error": False}, "exit_on_error": False},
+            )
+        except ArgumentError as error:
+            raise InputError(_essence(str(error))) from None
+        except RuntimeError as error:
+            if "Error(s) in loading state_dict" not in str(error):
+                raise
+            raise InputError(
+                "ckpt_path: the checkpoint's weights do not fit the network of the configuration; "
+                "name the configuration that it was trained with"
+            ) from None
+    return 0
+
+
+@contextlib.contextmanager
+def _command_line(arguments: Sequence[str]) -> Iterator[None]:
+    """Lightning's command line reads ``sys.argv``."""
+    with mock.patch.object(sys, "argv", ["bionn", *arguments]):
+        yield
+
+
+def _essence(message: str) -> str:
+    """The innermost complaint of a nested message, with the nearest names to a slip."""
+    message = re.sub(
+        r"\n\s*(- Expected a <class 'NoneType'>|Given value).*", "", message, flags=re.DOTALL
+    )
+    message = re.sub(
+        r"Does not validate against any of the Union subtypes\s*Subtypes:.*?Errors:\s*-",
+        "",
+        message,
+        flags=re.DOTALL,
+    )
+    if slip := re.search(r"unrecognized arguments: --([^\s=]+)", message):
+        message += did_you_mean(slip[1], OPTIONS)
+    if slip := re.search(r"class_path '([\w.]+)':\s*Option '(\w+)' is not accepted", message):
+        room, _, name = slip[1].rpartition(".")
+        accepted = inspect.signature(getattr(import_module(room), name)).parameters
+        message += did_you_mean(slip[2], accepted)
+    return message
