@@ -19,11 +19,11 @@ from bionn.data.samples import Samples, Source
 from bionn.errors import InputError, did_you_mean
 from bionn.formats.fasta import is_fasta, read_fasta, unique_ids
 from bionn.formats.table import Table
-from bionn.models.heads import link
+from bionn.models.heads import TaskKind, link
 from bionn.models.layers import feed
 from bionn.preprocess.features import FeatureScaler
 from bionn.preprocess.sequences import SequenceEncoder
-from bionn.preprocess.targets import TargetScaler, TaskKind
+from bionn.preprocess.targets import TargetScaler
 
 BLOCK = 4096
 """Rows that go through the network at a time."""

@@ -195,7 +195,7 @@ class FastaDataModule(ResidentDataModule):
         unknown: str = "zero",
         iupac: str = "expand",
         allow_missing: bool = False,
-        batch_size: int | str = 256,
+        batch_size: BatchSize = 256,
         seed: int = 0,
     ) -> None:
         options = DataOptions(
@@ -274,7 +274,7 @@ class ExpressionDataModule(ResidentDataModule):
         val: str | None = None,
         test: str | None = None,
         allow_missing: bool = False,
-        batch_size: int | str = 256,
+        batch_size: BatchSize = 256,
         seed: int = 0,
     ) -> None:
         options = DataOptions(

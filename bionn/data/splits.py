@@ -114,7 +114,8 @@ def make_splits(samples: Samples, targets: Targets, options: DataOptions) -> lis
     else:
         rows = np.arange(len(samples))
         parts, name = _divide(rows, options.fractions, samples, targets, options)
-        splits = [Split(*(np.flatnonzero(parts == part) for part in range(3)), name)]
+        train, val, test = (np.flatnonzero(parts == part) for part in range(3))
+        splits = [Split(train, val, test, name)]
     for split in splits:
         _check(split, targets)
     return splits
@@ -151,13 +152,12 @@ def _given_parts(
     parts = np.where(parts == "", "train", parts)
     train, val, test = (np.flatnonzero(parts == name) for name in ("train", "val", "test"))
     name = "as given"
-    share_train, share_val, share_test = options.fractions
     if not len(test):
         raise InputError(
             "split: rows marked test needed, none found; mark some, or give a test file"
         )
     if not len(val):
-        own, how = _divide(train, (share_train, share_val), samples, targets, options)
+        own, how = _divide(train, options.fractions[:2], samples, targets, options)
         train, val, name = train[own == 0], train[own == 1], f"as given, validation cut {how}"
     return Split(train, val, test, name)
 

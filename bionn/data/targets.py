@@ -9,10 +9,14 @@ import numpy as np
 
 from bionn.data.samples import DataOptions, Samples
 from bionn.errors import FormatError, InputError, did_you_mean
-from bionn.preprocess.targets import ClassEncoder, TaskKind, infer_task
+from bionn.models.heads import TASKS, TaskKind
+from bionn.preprocess.targets import ClassEncoder
 
 MIN_CLASS_ROWS = 3
 """A class needs a row each for training, validation and test."""
+
+MAX_INTEGER_CLASSES = 20
+"""Integers with more distinct values than this are numbers, not classes."""
 
 
 @dataclass(frozen=True)
@@ -39,6 +43,19 @@ class Targets:
         return len(self.classes) if self.task == "multiclass" else len(self.names)
 
 
+def infer_task(values: Sequence[str]) -> TaskKind:
+    """Text is classes, integers of at most 20 distinct values are classes, else regression."""
+    distinct = set(values)
+    try:
+        numbers = [float(value) for value in distinct]
+    except ValueError:
+        return "binary" if len(distinct) == 2 else "multiclass"
+    integers = all(number.is_integer() for number in numbers)
+    if not integers or len(distinct) > MAX_INTEGER_CLASSES:
+        return "regression"
+    return "binary" if len(distinct) == 2 else "multiclass"
+
+
 def find_targets(samples: Samples, options: DataOptions) -> tuple[Samples, Targets]:
     """Decide the task and turn the target cells into numbers.
 
@@ -54,7 +71,8 @@ def find_targets(samples: Samples, options: DataOptions) -> tuple[Samples, Targe
         FormatError: a target that should be a number is not; says file and line.
     """
     task = _task(samples, options)
-    names = tuple(samples.targets.columns)
+    names = tuple(str(name) for name in samples.targets.columns)
+    first = names[0]
     if task == "regression":
         values = np.column_stack([_numbers(samples, name) for name in names])
         kind = f"regression of {len(names)} target{'s' * (len(names) > 1)}"
@@ -64,7 +82,7 @@ def find_targets(samples: Samples, options: DataOptions) -> tuple[Samples, Targe
             f"target: one column of classes needed, {len(names)} found ({', '.join(names)}); "
             "predict one at a time"
         )
-    labels = samples.targets[names[0]]
+    labels = samples.targets[first]
     if options.classes:
         for name in options.classes:
             if name not in set(labels):
@@ -76,12 +94,12 @@ def find_targets(samples: Samples, options: DataOptions) -> tuple[Samples, Targe
         samples = samples.keep(
             keep, *([f"left out {left_out} rows of other classes"] * bool(left_out))
         )
-        labels = samples.targets[names[0]]
+        labels = samples.targets[first]
         task = "binary" if len(set(options.classes)) == 2 else task
     counts = labels.value_counts()
     if len(counts) < 2:
         raise InputError(
-            f"target {names[0]!r}: at least 2 classes needed, only {counts.index[0]!r} found"
+            f"target {first!r}: at least 2 classes needed, only {counts.index[0]!r} found"
         )
     if counts.min() < MIN_CLASS_ROWS:
         rare = counts.idxmin()
@@ -92,7 +110,7 @@ def find_targets(samples: Samples, options: DataOptions) -> tuple[Samples, Targe
         )
     if task == "binary" and len(counts) > 2:
         raise InputError(
-            f"task: binary needs 2 classes, target {names[0]!r} has {len(counts)}; "
+            f"task: binary needs 2 classes, target {first!r} has {len(counts)}; "
             "choose two with classes, or multiclass"
         )
     order = [name for name in samples.class_order or () if name in counts]
@@ -110,20 +128,17 @@ def _noted(samples: Samples, task: str) -> Samples:
 
 def _task(samples: Samples, options: DataOptions) -> TaskKind:
     if options.task == "auto":
-        kinds = {infer_task(samples.targets[name].tolist()) for name in samples.targets}
-        if len(kinds) > 1 and kinds != {"binary", "multiclass"} and samples.targets.shape[1] > 1:
+        if samples.targets.shape[1] > 1:
             return "regression"
-        kind = kinds.pop()
         if options.classes and len(set(options.classes)) == 2:
             return "binary"
-        return kind
-    kinds_known: tuple[TaskKind, ...] = ("binary", "multiclass", "regression")
-    for kind in kinds_known:
+        return infer_task(samples.targets.iloc[:, 0].tolist())
+    for kind in TASKS:
         if options.task == kind:
             return kind
     raise InputError(
-        f"task: auto, binary, multiclass or regression needed, {options.task!r} found"
-        f"{did_you_mean(options.task, kinds_known)}"
+        f"task: auto, {', '.join(TASKS)} needed, {options.task!r} found"
+        f"{did_you_mean(options.task, TASKS)}"
     )
 
 

@@ -118,11 +118,11 @@ class Table:
         values = self.frame[self.require(column)]
         if pd.api.types.is_bool_dtype(values):
             return pd.Series(np.nan, index=values.index)
-        return pd.to_numeric(values, errors="coerce").astype(np.float64)
+        return pd.Series(pd.to_numeric(values, errors="coerce"), dtype=np.float64)
 
     def _missing(self, column: str) -> pd.Series:
         values = self.frame[column]
-        return values.map(is_missing) if values.dtype == object else values.isna()
+        return pd.Series(values.map(is_missing) if values.dtype == object else values.isna())
 
 
 def is_missing(cell: object) -> bool:
@@ -171,7 +171,7 @@ def read_table(path: str | Path, *, names: Sequence[str] | None = None) -> Table
     if frame.empty:
         raise FormatError(f"{path}: a header and no rows; add data")
     if " " in text:
-        frame = frame.apply(lambda column: column.str.strip())
+        frame = pd.DataFrame({name: frame[name].str.strip() for name in columns})
     return Table(frame, path)
 
 

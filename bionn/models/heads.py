@@ -2,12 +2,16 @@
 
 from __future__ import annotations
 
-from typing import Any
+from typing import Any, Literal
 
 from torch import Tensor
 
 from bionn import functional as F
-from bionn.preprocess.targets import TaskKind
+
+TaskKind = Literal["binary", "multiclass", "regression"]
+"""What is predicted: one of two classes, one of K, or numbers."""
+
+TASKS: tuple[TaskKind, ...] = ("binary", "multiclass", "regression")
 
 
 def link(task: TaskKind, logits: Tensor) -> Tensor:

@@ -7,8 +7,8 @@ from collections.abc import Callable
 import torch
 from torch import Tensor
 
-from bionn.errors import InputError, did_you_mean
 from bionn import functional as F
+from bionn.errors import InputError, did_you_mean
 from bionn.nn import init
 from bionn.nn.activation import ELU, GELU, LeakyReLU, ReLU, Sigmoid, SiLU, Softplus, Step, Tanh
 from bionn.nn.linear import Linear, OneHotLinear

@@ -59,7 +59,6 @@ class MLP(torch.nn.Module):
         generator: torch.Generator | None = None,
     ) -> None:
         super().__init__()
-        in_features = in_features if isinstance(in_features, int) else tuple(in_features)
         widths = [*hidden_features, out_features]
         if min(widths) < 1:
             raise InputError(f"hidden_features, out_features: widths from 1 needed, {widths} found")

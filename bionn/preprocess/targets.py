@@ -5,13 +5,9 @@ from __future__ import annotations
 import re
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
-from typing import Any, Literal
+from typing import Any
 
 import numpy as np
-
-TaskKind = Literal["binary", "multiclass", "regression"]
-MAX_INTEGER_CLASSES = 20
-"""Integers with more distinct values than this are numbers, not classes."""
 
 
 def natural_key(text: str) -> tuple[tuple[int, int | str], ...]:
@@ -23,19 +19,6 @@ def natural_key(text: str) -> tuple[tuple[int, int | str], ...]:
     """
     parts = re.split(r"(\d+)", text.casefold())
     return tuple((0, int(part)) if part.isdigit() else (1, part) for part in parts if part)
-
-
-def infer_task(values: Sequence[str]) -> TaskKind:
-    """Text is classes, integers of at most 20 distinct values are classes, else regression."""
-    distinct = set(values)
-    try:
-        numbers = [float(value) for value in distinct]
-    except ValueError:
-        return "binary" if len(distinct) == 2 else "multiclass"
-    integers = all(number.is_integer() for number in numbers)
-    if not integers or len(distinct) > MAX_INTEGER_CLASSES:
-        return "regression"
-    return "binary" if len(distinct) == 2 else "multiclass"
 
 
 @dataclass(frozen=True)

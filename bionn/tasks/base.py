@@ -14,9 +14,8 @@ from torch.optim import Optimizer
 from bionn.data.batches import Batch
 from bionn.errors import InputError
 from bionn.metrics import Scores
-from bionn.models.heads import link, objective
+from bionn.models.heads import TaskKind, link, objective
 from bionn.models.layers import feed, set_code_table
-from bionn.preprocess.targets import TaskKind
 
 Schedule = Literal["constant", "one_cycle"]
 WARM_UP = 0.1

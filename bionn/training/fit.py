@@ -8,10 +8,12 @@ import time
 import warnings
 from collections.abc import Iterator
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 
 import lightning as L
 import torch
+from lightning.fabric.utilities.exceptions import MisconfigurationException
 from lightning.pytorch.callbacks import EarlyStopping, ModelCheckpoint
 from rich.console import Console
 
@@ -67,13 +69,13 @@ def build_task(prepared: Prepared, options: TrainingOptions) -> Task:
         input_dropout=options.input_dropout or 0.0,
         init=options.init,
     )
-    settings = {
-        "learning_rate": options.learning_rate,
-        "weight_decay": options.weight_decay,
-    }
     if targets.task == "regression":
-        return Regressor(model, target_names=targets.names, **settings)
-    return Classifier(model, classes=targets.classes, **settings)
+        make_task = partial(Regressor, target_names=targets.names)
+    else:
+        make_task = partial(Classifier, classes=targets.classes)
+    assert options.learning_rate is not None
+    assert options.weight_decay is not None
+    return make_task(model, learning_rate=options.learning_rate, weight_decay=options.weight_decay)
 
 
 def train(
@@ -131,7 +133,7 @@ def train(
                 enable_model_summary=False,
                 num_sanity_val_steps=0,
             )
-        except (ValueError, L.pytorch.utilities.exceptions.MisconfigurationException) as error:
+        except (ValueError, MisconfigurationException) as error:
             raise InputError(f"device, precision: {str(error).splitlines()[0]}") from None
         start = time.perf_counter()
         trainer.fit(task, data)
