@@ -23,7 +23,7 @@ from bionn.models.spec import build, spec_of
 FORMAT_VERSION = 1
 WEIGHTS = "model.safetensors"
 MANIFEST = "manifest.json"
-_REQUIRED = ("task", "input", "model", "weights_sha256")
+_REQUIRED = ("task", "classes", "targets", "target_scaler", "input", "model", "weights_sha256")
 
 
 def save(directory: str | Path, model: torch.nn.Module, manifest: dict[str, Any]) -> None:

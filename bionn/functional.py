@@ -305,7 +305,7 @@ def binary_cross_entropy(
     input, target, weight = cast_for_loss(input), cast_for_loss(target), cast_for_loss(weight)
     if target.dtype != input.dtype:
         raise RuntimeError(f"Found dtype {target.dtype} for target but expected {input.dtype}")
-    loss_ops.check_constant("binary_cross_entropy", "weight", weight)
+    loss_ops.check_weight("binary_cross_entropy", "weight", weight, input)
     loss_ops.check_probabilities("input", input)
     loss_ops.check_probabilities("target", target)
     return loss_ops.binary_cross_entropy(input, target, weight, None, reduction)
@@ -340,8 +340,9 @@ def binary_cross_entropy_with_logits(
         raise ValueError(
             f"Target size ({target.shape}) must be the same as input size ({input.shape})"
         )
-    loss_ops.check_constant("binary_cross_entropy_with_logits", "weight", weight)
-    loss_ops.check_constant("binary_cross_entropy_with_logits", "pos_weight", pos_weight)
+    name = "binary_cross_entropy_with_logits"
+    loss_ops.check_weight(name, "weight", weight, input)
+    loss_ops.check_weight(name, "pos_weight", pos_weight, input)
     input, target = _same_dtype(cast_for_loss(input), cast_for_loss(target))
     weight, pos_weight = cast_for_loss(weight), cast_for_loss(pos_weight)
     return loss_ops.binary_cross_entropy_with_logits(input, target, weight, pos_weight, reduction)

@@ -140,10 +140,11 @@ class Predictor:
         table = as_table(inputs)
         missing = [name for name in self.encoder.names if name not in table.columns]
         if missing:
+            others = f", nor {len(missing) - 1} others" if len(missing) > 1 else ""
             raise InputError(
                 f"{table.path}: no column {missing[0]!r}"
-                f"{did_you_mean(missing[0], table.columns)}, nor {len(missing) - 1} others of the "
-                f"{len(self.encoder.names)} features that the model takes; add them"
+                f"{did_you_mean(missing[0], table.columns)}{others} of the "
+                f"{len(self.encoder.names)} features that the model takes; add what is missing"
             )
         features = pd.DataFrame({name: table.numeric(name) for name in self.encoder.names})
         return _unlabelled(_table_ids(table), features=features, locate=table)

@@ -8,6 +8,7 @@ from typing import Any
 import pytest
 import torch
 import torch.nn.functional as T
+from torch.autograd import forward_ad
 
 from bionn import functional as F
 
@@ -39,6 +40,9 @@ LABELS = torch.tensor([0, 1, 2, 1])
             (LOGITS, HALF),
             {"pos_weight": torch.ones(3, requires_grad=True)},
         ),
+        ("binary_cross_entropy_with_logits", (LOGITS, HALF), {"pos_weight": torch.ones(2, 4, 3)}),
+        ("binary_cross_entropy_with_logits", (LOGITS, HALF, torch.ones(2, 4, 3)), {}),
+        ("binary_cross_entropy", (HALF, HALF, torch.ones(2, 4, 3)), {}),
         ("cross_entropy", (LOGITS, LABELS + 1), {}),
         ("cross_entropy", (LOGITS, LABELS - 1), {}),
         ("cross_entropy", (LOGITS, LABELS.int()), {}),
@@ -123,6 +127,26 @@ def test_class_probabilities_take_a_gradient_for_the_weight_as_torchs() -> None:
     torch.testing.assert_close(*gradients)
 
 
+@pytest.mark.filterwarnings("ignore:.*torch.jit.script.*is deprecated.*")
+@pytest.mark.parametrize(
+    "function",
+    [
+        lambda w: F.binary_cross_entropy(HALF, HALF, w),
+        lambda w: F.binary_cross_entropy_with_logits(LOGITS, HALF, w),
+        lambda w: F.binary_cross_entropy_with_logits(LOGITS, HALF, pos_weight=w),
+        lambda w: F.cross_entropy(LOGITS, LABELS, w),
+    ],
+    ids=["bce", "logits", "logits pos_weight", "cross_entropy"],
+)
+def test_forward_mode_by_a_constant_is_refused_not_silently_zero(
+    function: Callable[[torch.Tensor], torch.Tensor],
+) -> None:
+    with forward_ad.dual_level():
+        dual = forward_ad.make_dual(torch.ones(3), torch.ones(3))
+        with pytest.raises(RuntimeError, match="not differentiable"):
+            function(dual)
+
+
 class TestOneHotLinear:
     codes = torch.tensor([[0, 1, 2], [3, 4, 0]])
     weight, bias = torch.randn(2, 4, 3), torch.randn(2)
@@ -167,9 +191,9 @@ class TestOneHotLinear:
 
     def test_the_gradient_is_laid_out_as_the_weight_the_kernel_likes(self) -> None:
         weight = torch.randn(3, 4, 2).permute(2, 1, 0).requires_grad_()
-        F.onehot_linear(self.codes, weight).sum().backward()
-        assert weight.grad is not None
-        assert weight.grad.stride() == weight.stride()
+        output = F.onehot_linear(self.codes, weight)
+        (gradient,) = torch.autograd.grad(output.sum(), weight)
+        assert gradient.stride() == weight.stride()
 
 
 def test_worked_forward_pass_to_the_digits_printed() -> None:

@@ -45,7 +45,14 @@ INITS: dict[str, Callable[..., Tensor]] = {
 def first_layer(
     in_features: InFeatures, out_features: int, *, bias: bool = True
 ) -> Linear | OneHotLinear:
-    """``Linear`` for F features, ``OneHotLinear`` for sequences of ``(A, L)``."""
+    """``Linear`` for F features, ``OneHotLinear`` for sequences of ``(A, L)``.
+
+    Raises:
+        InputError: no features, no letters or no positions.
+    """
+    sizes = (in_features,) if isinstance(in_features, int) else tuple(in_features)
+    if min(sizes) < 1:
+        raise InputError(f"in_features: sizes from 1 needed, {in_features} found")
     if isinstance(in_features, int):
         return Linear(in_features, out_features, bias=bias)
     num_symbols, length = in_features
@@ -83,8 +90,8 @@ def initialise(
 def with_input_dropout(layer: torch.nn.Module, input: Tensor, share: float) -> Tensor:
     """A first layer's output when a share of its inputs is dropped and the rest scaled up for it.
 
-    Of a sequence whole positions are dropped. Codes stay codes: a dropped position becomes the
-    padding, whose column is zero, and the scale 1/(1-p) is applied behind the weights.
+    Of a sequence whole positions are dropped. Codes stay codes: a dropped position becomes one more
+    code, whose column is zero, and the scale 1/(1-p) is applied behind the weights.
 
     Args:
         layer: ``Linear`` or ``OneHotLinear``.
@@ -92,9 +99,10 @@ def with_input_dropout(layer: torch.nn.Module, input: Tensor, share: float) -> T
         share: p, from 0 to below 1.
     """
     if isinstance(layer, OneHotLinear) and not input.is_floating_point():
-        blank = min(layer.num_symbols + 1, len(layer.table) - 1)  # padding, else unknown
+        blank = len(layer.table)
+        table = torch.cat([layer.table, layer.table.new_zeros(1, layer.num_symbols)])
         dropped = input.masked_fill(torch.rand(input.shape, device=input.device) < share, blank)
-        scaled = F.onehot_linear(dropped, layer.weight, table=layer.table) / (1 - share)
+        scaled = F.onehot_linear(dropped, layer.weight, table=table) / (1 - share)
         return scaled if layer.bias is None else scaled + layer.bias
     shape = (input.shape[0], 1, input.shape[-1]) if input.ndim == 3 else input.shape
     kept = torch.rand(shape, device=input.device) >= share

@@ -6,7 +6,7 @@ from typing import Any
 
 import torch
 
-from bionn.errors import ArtifactError
+from bionn.errors import ArtifactError, InputError
 from bionn.models.mlp import MLP
 from bionn.models.single import LinearRegression, LogisticRegression, SoftmaxRegression
 
@@ -33,15 +33,14 @@ def build(spec: dict[str, Any]) -> torch.nn.Module:
     Raises:
         ArtifactError: another class, or arguments that it does not take.
     """
-    cls = _OURS.get(spec["class_path"])
+    path = spec.get("class_path")
+    cls = _OURS.get(str(path))
     if cls is None:
         raise ArtifactError(
-            f"model: one of {', '.join(_OURS)} needed, {spec['class_path']!r} found; build the "
-            "network yourself and pass it as model="
+            f"model: one of {', '.join(_OURS)} needed, {path!r} found; build the network yourself "
+            "and pass it as model="
         )
     try:
-        return cls(**spec["init_args"])
-    except (TypeError, ValueError) as error:
-        raise ArtifactError(
-            f"model: {spec['class_path']} does not take its arguments: {error}"
-        ) from None
+        return cls(**spec.get("init_args", {}))
+    except (TypeError, ValueError, InputError) as error:
+        raise ArtifactError(f"model: {path} does not take its arguments: {error}") from None

@@ -1,7 +1,8 @@
 """Activation functions: each is its formula and its chain rule, made into an op.
 
 In the formulas z is the input of the activation, y its output, u the direction that the chain rule
-multiplies: dJ/dy in reverse mode, dz in forward mode. README.md derives them.
+multiplies: dJ/dy in reverse mode, dz in forward mode. README.md derives them. A formula may work in
+place on what it has itself made, as nothing differentiates through it; a chain rule may not.
 """
 
 import math
@@ -17,9 +18,12 @@ _TANH_SCALE = math.sqrt(2 / math.pi)
 _TANH_CUBIC = 0.044715
 
 
-def _on(z: Tensor) -> Tensor:
-    """1 for z > 0, else 0, as numbers: several times faster on a CPU than a branching ``where``."""
-    return z.clamp(min=0).sign()
+def _slope_by_side(z: Tensor, negative: Tensor | float) -> Tensor:
+    """1 for z > 0, else ``negative``; on a CPU several times faster than a branching ``where``."""
+    positive = z.detach().clamp(min=0).sign_()
+    one = z.new_ones(())
+    # lerp is exact at its two ends
+    return torch.lerp(negative if isinstance(negative, Tensor) else one * negative, one, positive)
 
 
 def _sigmoid_chain(u: Tensor, y: Tensor) -> Tensor:
@@ -49,29 +53,25 @@ relu = elementwise("ReLU", torch.relu, _relu_chain, keep="output")
 
 
 def _leaky_relu(z: Tensor, negative_slope: float) -> Tensor:
-    return z.clamp(min=0) + z.clamp(max=0) * negative_slope
+    return z.clamp(max=0).mul_(negative_slope).add_(z.clamp(min=0))
 
 
 def _leaky_relu_chain(u: Tensor, z: Tensor, negative_slope: float) -> Tensor:
     # dy/dz = 1 for z > 0, else negative_slope
-    on = _on(z)
-    return u * (on + (1 - on) * negative_slope)
+    return u * _slope_by_side(z, negative_slope)
 
 
 leaky_relu = elementwise("LeakyReLU", _leaky_relu, _leaky_relu_chain, keep="input")
 
 
 def _elu(z: Tensor, alpha: float) -> Tensor:
-    return z.clamp(min=0) + torch.expm1(z.clamp(max=0)) * alpha
+    return z.clamp(max=0).expm1_().mul_(alpha).add_(z.clamp(min=0))
 
 
 def _elu_chain(u: Tensor, z: Tensor, alpha: float) -> Tensor:
     # dy/dz = 1 for z > 0, else alpha exp(z); the clamp keeps the part not taken finite
-    slope = torch.exp(z.clamp(max=0)) * alpha
-    if alpha == 1:
-        return u * slope
-    on = _on(z)
-    return u * (on + (1 - on) * slope)
+    slope = torch.exp(z.clamp(max=0))
+    return u * (slope if alpha == 1 else _slope_by_side(z, slope * alpha))
 
 
 elu = elementwise("ELU", _elu, _elu_chain, keep="input", widen_half=True)
@@ -80,8 +80,8 @@ elu = elementwise("ELU", _elu, _elu_chain, keep="input", widen_half=True)
 def _softplus(z: Tensor, beta: float, threshold: float) -> Tensor:
     # log(1 + exp(s)) = max(s, 0) + log1p(exp(-|s|)): nothing overflows, nothing cancels
     scaled = z * beta
-    curved = torch.log1p(torch.exp(-scaled.abs())) * (scaled <= threshold)
-    return (scaled.clamp(min=0) + curved) / beta
+    curved = scaled.abs().neg_().exp_().log1p_().mul_(scaled <= threshold)
+    return curved.add_(scaled.clamp(min=0)).div_(beta)
 
 
 def _softplus_chain(u: Tensor, z: Tensor, beta: float, threshold: float) -> Tensor:
@@ -102,7 +102,7 @@ def _gelu(z: Tensor, approximate: str) -> Tensor:
     if approximate == "tanh":
         return z * 0.5 * (1 + _gelu_inner(z))
     # Phi(z) = erfc(-z / sqrt 2) / 2; 1 + erf would lose every digit in the left tail
-    return z * torch.special.erfc(z * -_SQRT_HALF) * 0.5
+    return torch.special.erfc(z * -_SQRT_HALF).mul_(z).mul_(0.5)
 
 
 def _gelu_chain(u: Tensor, z: Tensor, approximate: str) -> Tensor:

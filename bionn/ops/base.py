@@ -42,6 +42,14 @@ def save(ctx: Any, *tensors: Tensor | None) -> None:
         ctx.set_materialize_grads(False)
 
 
+def refuse_tangent(function: str, name: str, tangent: Tensor | None) -> None:
+    """Raise RuntimeError if forward mode asks for the derivative by an argument that has none."""
+    if tangent is not None:
+        raise RuntimeError(
+            f"The function '{function}' is not differentiable with respect to argument '{name}'"
+        )
+
+
 class ElementwiseOp(NamedTuple):
     """An elementwise op with constants: its pair takes them as one tuple.
 

@@ -11,7 +11,7 @@ import torch
 from torch import Tensor
 from torch.autograd import Function
 
-from bionn.ops.base import FunctionPair, readable, save, widen
+from bionn.ops.base import FunctionPair, readable, refuse_tangent, save, widen
 from bionn.ops.softmax import stable_log_softmax
 
 
@@ -95,14 +95,14 @@ def _per_class(weight: Tensor | None, like: Tensor) -> Tensor | None:
     """Shape ``weight (C)`` to broadcast against ``like (N, C, *)``."""
     if weight is None:
         return None
-    return weight.reshape(-1, *[1] * (like.dim() - class_dim(like) - 1))
+    return widen(weight).reshape(-1, *[1] * (like.dim() - class_dim(like) - 1))
 
 
 def _labels(target: Tensor, weight: Tensor | None, log_y: Tensor, ignore_index: int) -> _Labels:
     indices = target.long()
     valid = indices != ignore_index
     safe = torch.where(valid, indices, 0)
-    each = valid.to(log_y.dtype) if weight is None else torch.where(valid, weight[safe], 0)
+    each = valid.to(log_y.dtype) if weight is None else torch.where(valid, widen(weight)[safe], 0)
     return _Labels(safe.unsqueeze(class_dim(log_y)), valid, each)
 
 
@@ -196,6 +196,7 @@ class CrossEntropyIndices(CrossEntropyIndicesReverse):
     def jvp(ctx: Any, *grad_inputs: Any) -> Any:
         """Return dJ and d(log y)."""
         log_y, target, weight = ctx.saved_tensors
+        refuse_tangent("cross_entropy", "weight", grad_inputs[2])
         log_wide = widen(log_y)
         labels = _labels(target, weight, log_wide, ctx.options.ignore_index)
         tangent = _log_softmax_tangent(widen(grad_inputs[0]), log_wide, class_dim(log_y))

@@ -11,7 +11,7 @@ import torch
 from torch import Tensor
 from torch.autograd import Function
 
-from bionn.ops.base import FunctionPair, readable, save, sum_to_shape, widen
+from bionn.ops.base import FunctionPair, readable, refuse_tangent, save, sum_to_shape, widen
 
 _LOG_FLOOR = -100.0
 _VARIANCE_FLOOR = 1e-12
@@ -29,6 +29,16 @@ def check_constant(function: str, name: str, tensor: Tensor | None) -> None:
         raise RuntimeError(
             f"The function '{function}' is not differentiable with respect to argument '{name}'; "
             f"pass {name}.detach()"
+        )
+
+
+def check_weight(function: str, name: str, weight: Tensor | None, input: Tensor) -> None:
+    """Raise RuntimeError for a weight that asks for a gradient or does not broadcast to input."""
+    check_constant(function, name, weight)
+    if weight is not None and torch.broadcast_shapes(weight.shape, input.shape) != input.shape:
+        raise RuntimeError(
+            f"{name} needs a shape that broadcasts to the input's {tuple(input.shape)}, "
+            f"but has {tuple(weight.shape)}"
         )
 
 
@@ -157,7 +167,9 @@ def _binary_loss(
         @staticmethod
         def jvp(ctx: Any, *grad_inputs: Any) -> Any:
             input, target, weight, extra = ctx.saved_tensors
-            d_input, d_target = grad_inputs[:2]
+            d_input, d_target, d_weight, d_extra, _ = grad_inputs
+            refuse_tangent(name, "weight", d_weight)
+            refuse_tangent(name, "pos_weight", d_extra)
             z, goal = widen(input), widen(target)
             change = torch.zeros_like(z)
             if d_input is not None:
@@ -194,17 +206,13 @@ def _bce_by_target(y: Tensor, target: Tensor, extra: Tensor | None) -> Tensor:
     return _log_rest(y) - _log(y)
 
 
-def _curve(z: Tensor) -> Tensor:
-    """log1p(exp(-|z|)): what both softplus(z) and softplus(-z) have beyond their straight lines."""
-    return torch.log1p(torch.exp(-z.abs()))
-
-
 def _logits(z: Tensor, target: Tensor, pos_weight: Tensor | None) -> Tensor:
     # J = p y* softplus(-z) + (1 - y*) softplus(z), softplus(z) = max(z, 0) + log1p(exp(-|z|));
     # no term is negative, so nothing cancels. For p = 1: max(z, 0) - z y* + log1p(exp(-|z|))
-    curve = _curve(z)
+    curve = z.abs().neg_().exp_().log1p_()
     positive = target if pos_weight is None else target * pos_weight
-    return positive * ((-z).clamp(min=0) + curve) + (1 - target) * (z.clamp(min=0) + curve)
+    falling, rising = (-z).clamp_(min=0).add_(curve), curve.add_(z.clamp(min=0))
+    return positive * falling + (1 - target) * rising
 
 
 def _logits_by_input(z: Tensor, target: Tensor, pos_weight: Tensor | None) -> Tensor:
@@ -218,7 +226,7 @@ def _logits_by_target(z: Tensor, target: Tensor, pos_weight: Tensor | None) -> T
     # dJ/dy* = p softplus(-z) - softplus(z), which is -z for p = 1
     if pos_weight is None:
         return -z
-    curve = _curve(z)
+    curve = torch.log1p(torch.exp(-z.abs()))
     return pos_weight * ((-z).clamp(min=0) + curve) - (z.clamp(min=0) + curve)
 
 

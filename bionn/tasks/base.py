@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable, Iterable, Sequence
 from typing import Any, Literal
 
@@ -32,8 +33,8 @@ class Task(L.LightningModule):
             another one-hot ``(N, A, L)``.
         kind: ``binary``, ``multiclass`` or ``regression``.
         names: the classes or the targets.
-        optimizer: makes the optimiser from the parameters; AdamW with the two settings below when
-            None.
+        optimizer: makes the optimiser from the parameters, whose rate then stays; when None, AdamW
+            with the settings below.
         learning_rate: the peak of the schedule.
         weight_decay: of AdamW, on weights and not on biases.
         schedule: ``one_cycle`` rises and falls to nothing over the epochs of the trainer;
@@ -90,13 +91,20 @@ class Task(L.LightningModule):
         return self.loss(self(batch.inputs), batch.targets)
 
     def on_train_batch_end(self, outputs: Any, batch: Batch, batch_idx: int) -> None:
-        """Keep the loss on its device: nothing waits for it before the epoch ends."""
+        """Keep the loss on its device: nothing waits for it before the epoch ends.
+
+        The mean is logged here, after the last batch: callbacks' ``on_train_epoch_end`` comes before
+        this module's, and would see the loss of the epoch before.
+        """
         del batch_idx
         self._train_losses.append((outputs["loss"].detach(), len(batch.targets)))
+        if self.trainer.is_last_batch:
+            self._log_mean("train", self._train_losses)
 
     def on_train_epoch_end(self) -> None:
-        """Log the epoch's mean training loss."""
-        self._log_mean("train", self._train_losses)
+        """Log the mean training loss of an epoch that was cut short (``max_steps``)."""
+        if self._train_losses:
+            self._log_mean("train", self._train_losses)
 
     def validation_step(self, batch: Batch, batch_idx: int) -> None:
         """The objective on a batch; full scores only where nothing is being trained."""
@@ -130,10 +138,18 @@ class Task(L.LightningModule):
             others = [p for p in self.parameters() if p.requires_grad and p.ndim <= 1]
             groups = [{"params": weights}, {"params": others, "weight_decay": 0.0}]
             optimizer = torch.optim.AdamW(
-                groups, lr=self.learning_rate, weight_decay=self.weight_decay, fused=True
+                groups,
+                lr=self.learning_rate,
+                weight_decay=self.weight_decay,
+                fused="mixed" not in str(self.trainer.precision),  # Lightning cannot clip it there
             )
         if self.schedule == "constant" or self.make_optimizer is not None:
             return optimizer
+        if math.isinf(self.trainer.estimated_stepping_batches):
+            raise InputError(
+                "schedule: one_cycle needs an end, but the trainer has none; give max_epochs or "
+                "max_steps, or choose schedule constant"
+            )
         scheduler = torch.optim.lr_scheduler.OneCycleLR(
             optimizer,
             max_lr=self.learning_rate,
@@ -166,4 +182,12 @@ class Task(L.LightningModule):
         sizes = torch.tensor([size for _, size in losses], device=self.device)
         mean = (torch.stack([loss for loss, _ in losses]) * sizes).sum() / sizes.sum()
         losses.clear()
-        self.log(f"{part}_loss", mean, sync_dist=True, prog_bar=True)
+        self.log(
+            f"{part}_loss",
+            mean,
+            on_step=False,
+            on_epoch=True,
+            batch_size=1,
+            sync_dist=True,
+            prog_bar=True,
+        )

@@ -101,7 +101,7 @@ class StopOnLossChange(L.Callback):
     def on_train_epoch_end(self, trainer: L.Trainer, pl_module: L.LightningModule) -> None:
         """Compare the epoch's mean loss with the last epoch's."""
         del pl_module
-        loss = float(trainer.callback_metrics["train_loss"])
+        loss = float(trainer.callback_metrics.get("train_loss", math.nan))
         if abs(self.last - loss) < self.threshold:
             trainer.should_stop = True
         self.last = loss

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import contextlib
 import logging
+import math
+import sys
 import time
 import warnings
 from collections.abc import Iterator
@@ -17,6 +19,7 @@ from lightning.fabric.utilities.exceptions import MisconfigurationException
 from lightning.pytorch.callbacks import EarlyStopping, ModelCheckpoint
 from rich.console import Console
 
+from bionn.data.batches import resolve_batch_size
 from bionn.data.modules import ResidentDataModule
 from bionn.data.prepared import Prepared
 from bionn.errors import InputError
@@ -78,6 +81,38 @@ def build_task(prepared: Prepared, options: TrainingOptions) -> Task:
     return make_task(model, learning_rate=options.learning_rate, weight_decay=options.weight_decay)
 
 
+def check(prepared: Prepared, options: TrainingOptions) -> None:
+    """Refuse what :func:`train` would refuse, before anything is written.
+
+    Args:
+        prepared: the data.
+        options: settled options; see :func:`bionn.training.options.choose`.
+
+    Raises:
+        InputError: a number out of its range, an unknown name, or a device or precision that is not
+            to be had.
+    """
+    for name, least, most in (
+        ("max_epochs", 1, math.inf),
+        ("patience", 0, math.inf),
+        ("seed", 0, 2**32 - 1),
+        ("learning_rate", 0, sys.float_info.max),
+        ("weight_decay", 0, sys.float_info.max),
+        ("gradient_clip", 0, sys.float_info.max),
+        ("min_gradient_norm", 0, sys.float_info.max),
+        ("min_loss_change", 0, sys.float_info.max),
+    ):
+        value = getattr(options, name)
+        if value is not None and not least <= value <= most:
+            bound = f"to {most}" if name == "seed" else "on"
+            raise InputError(f"{name}: a number from {least} {bound} needed, {value:g} found")
+    assert options.batch_size is not None
+    resolve_batch_size(options.batch_size, len(prepared.split.train))
+    with seeded(options.seed), quiet_lightning():
+        build_task(prepared, options)
+        _trainer(options, [], enable_checkpointing=False)
+
+
 def train(
     prepared: Prepared,
     options: TrainingOptions,
@@ -94,8 +129,9 @@ def train(
         console: where the progress bar is drawn; nowhere when None.
 
     Raises:
-        InputError: the device or the precision is not to be had.
+        InputError: see :func:`check`; or the loss was never finite.
     """
+    check(prepared, options)
     assert options.batch_size is not None
     best = KeepBest()
     callbacks: list[L.Callback] = [best]
@@ -119,33 +155,44 @@ def train(
         data = ResidentDataModule(
             lambda: prepared, batch_size=options.batch_size, seed=options.seed
         )
-        try:
-            trainer = L.Trainer(
-                accelerator=options.device,
-                devices=1,
-                precision=options.precision,  # pyright: ignore[reportArgumentType]
-                max_epochs=options.max_epochs,
-                gradient_clip_val=options.gradient_clip,
-                callbacks=callbacks,
-                logger=False,
-                enable_checkpointing=directory is not None,
-                enable_progress_bar=False,
-                enable_model_summary=False,
-                num_sanity_val_steps=0,
-            )
-        except (ValueError, MisconfigurationException) as error:
-            raise InputError(f"device, precision: {str(error).splitlines()[0]}") from None
+        trainer = _trainer(options, callbacks, enable_checkpointing=directory is not None)
         start = time.perf_counter()
         trainer.fit(task, data)
         seconds = time.perf_counter() - start
+    if best.epoch is None:
+        raise InputError(
+            "training: the validation loss was never a finite number; lower the learning rate, or "
+            "look for extreme values in the data"
+        )
     return Trained(
         task.model.cpu().eval(),
         epochs=trainer.current_epoch,
-        best_epoch=(best.epoch or 0) + 1,
+        best_epoch=best.epoch + 1,
         val_loss=best.best,
         seconds=seconds,
         reason=_reason(trainer, options),
     )
+
+
+def _trainer(
+    options: TrainingOptions, callbacks: list[L.Callback], *, enable_checkpointing: bool
+) -> L.Trainer:
+    try:
+        return L.Trainer(
+            accelerator=options.device,
+            devices=1,
+            precision=options.precision,  # pyright: ignore[reportArgumentType]
+            max_epochs=options.max_epochs,
+            gradient_clip_val=options.gradient_clip,
+            callbacks=callbacks,
+            logger=False,
+            enable_checkpointing=enable_checkpointing,
+            enable_progress_bar=False,
+            enable_model_summary=False,
+            num_sanity_val_steps=0,
+        )
+    except (ValueError, MisconfigurationException) as error:
+        raise InputError(f"device, precision: {str(error).splitlines()[0]}") from None
 
 
 @contextlib.contextmanager
@@ -167,6 +214,8 @@ def quiet_lightning() -> Iterator[None]:
 def _reason(trainer: L.Trainer, options: TrainingOptions) -> str:
     if trainer.current_epoch >= (options.max_epochs or 0):
         return "all epochs run"
+    if not math.isfinite(float(trainer.callback_metrics["val_loss"])):
+        return "validation loss no longer finite"
     for callback in trainer.callbacks:  # pyright: ignore[reportAttributeAccessIssue]
         if isinstance(callback, EarlyStopping) and callback.stopped_epoch:
             return f"validation loss no better for {options.patience} epochs"

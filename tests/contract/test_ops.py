@@ -54,17 +54,6 @@ def nonempty(case: Case, dtype: torch.dtype = torch.float64) -> list[Sample]:
     return [s for s in samples if all(a.numel() for a in s.args if isinstance(a, Tensor))]
 
 
-def alike(sample: Sample, dtype: torch.dtype) -> Sample:
-    """Cast the floating-point tensors of a sample."""
-
-    def cast(value: Any) -> Any:
-        floating = isinstance(value, Tensor) and value.is_floating_point()
-        return value.to(dtype) if floating else value
-
-    kwargs = {key: cast(value) for key, value in sample.kwargs.items()}
-    return sample._replace(args=tuple(map(cast, sample.args)), kwargs=kwargs)
-
-
 def close(actual: Any, expected: Any, label: str, **tolerance: Any) -> None:
     torch.testing.assert_close(
         actual, expected, msg=lambda text: f"{label}: {text}", equal_nan=True, **tolerance

@@ -9,6 +9,9 @@ from torch import Tensor
 
 from bionn import functional as F
 
+# torch goes against its own advice where it loads forward mode.
+pytestmark = pytest.mark.filterwarnings("ignore:.*torch.jit.script.*is deprecated.*")
+
 Z = torch.tensor([-4.0, -1.3, -0.2, 0.3, 0.9, 3.5], dtype=torch.float64)
 ON = (Z > 0).double()
 SIGMA = 1 / (1 + torch.exp(-Z))

@@ -199,8 +199,9 @@ def draw(results: list[Comparison], settings: Settings) -> Figure:
         name = network.name.replace("_", " ")
         axes.loglog(steps, errors, color=colour, linestyle=line, linewidth=1.8, label=name)
     axes.axvline(settings.step, color="0.6", linewidth=0.8, label=f"h = {settings.step:g}, used")
-    axes.text(1e-10, 1e-8, "rounding: error ∼ ε / h", rotation=-21, color="0.3", ha="center")
-    axes.text(4e-3, 1e-8, "truncation: error ∼ h²", rotation=39, color="0.3", ha="center")
+    note = {"transform": axes.transAxes, "ha": "center", "color": "0.3"}
+    axes.text(0.22, 0.2, "rounding:\nerror ∼ ε / h", **note)
+    axes.text(0.75, 0.24, "truncation:\nerror ∼ h²", **note)
     axes.set(xlabel="step h", ylabel="largest |finite difference - by hand|")
     axes.legend(fontsize="small")
     return figure

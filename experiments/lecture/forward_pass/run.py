@@ -1,6 +1,6 @@
 """Computes the lecture's worked forward pass with bionn's layers, every number in between shown.
 
-    python -m experiments.lecture.forward_pass.run
+python -m experiments.lecture.forward_pass.run
 """
 
 from __future__ import annotations

@@ -9,7 +9,6 @@ the n samples J is averaged over: all n, 1, or m.
 from __future__ import annotations
 
 import math
-from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import Literal, NamedTuple
 
@@ -50,7 +49,7 @@ class Settings:
     learning_rate: float
     methods: dict[str, BatchSize]
     stop: dict[str, float]
-    criteria: list[dict[str, float]]
+    alternatives: dict[str, float]
     tolerance: dict[str, float]
 
 
@@ -58,16 +57,16 @@ class Settings:
 class Stop:
     """Termination: the first criterion that is met; 0 switches one off."""
 
-    max_epochs: int
+    max_epochs: float
     gradient_norm: float = 0.0
     loss_change: float = 0.0
 
-    def reason(self, history: History) -> str | None:
-        """Name the criterion that the run so far meets, if any."""
-        epochs = len(history.losses) - 1
-        if history.gradient_norms[-1] <= self.gradient_norm:
+    def reason(self, losses: list[float], gradient_norms: list[float]) -> str | None:
+        """Name the criterion met by a run of these values, one for the start and each epoch."""
+        epochs = len(losses) - 1
+        if gradient_norms[-1] <= self.gradient_norm:
             return "gradient norm"
-        if epochs and abs(history.losses[-1] - history.losses[-2]) <= self.loss_change:
+        if epochs and abs(losses[-1] - losses[-2]) <= self.loss_change:
             return "loss change"
         return "epochs" if epochs >= self.max_epochs else None
 
@@ -90,9 +89,33 @@ class History(NamedTuple):
     stopped_by: str = ""
 
     @property
+    def epochs(self) -> int:
+        """Return how many passes over the data there were."""
+        return len(self.losses) - 1
+
+    @property
+    def updates(self) -> int:
+        """Return how often the parameters were updated."""
+        return len(self.path) - 1
+
+    @property
     def updates_per_epoch(self) -> int:
         """Return how many updates one pass over the data takes."""
-        return (len(self.path) - 1) // (len(self.losses) - 1)
+        return self.updates // self.epochs
+
+    def until(self, stop: Stop) -> History:
+        """Return the run as another criterion would have ended it: where to stop changes no step.
+
+        A criterion never met leaves it as it is.
+        """
+        for epoch in range(1, self.epochs + 1):
+            losses, norms = self.losses[: epoch + 1], self.gradient_norms[: epoch + 1]
+            reason = stop.reason(losses, norms)
+            if reason is not None:
+                return History(
+                    self.path[: epoch * self.updates_per_epoch + 1], losses, norms, reason
+                )
+        return self
 
     def distance(self, optimum: Tensor) -> float:
         """Return how far from the optimum the path ends."""
@@ -147,7 +170,7 @@ def train(
         loss, whole = gradient(everything)
         history.losses.append(loss)
         history.gradient_norms.append(torch.nn.utils.get_total_norm(whole).item())
-        reason = stop.reason(history)
+        reason = stop.reason(history.losses, history.gradient_norms)
         if reason is not None:
             return history._replace(stopped_by=reason)
         for batch in torch.randperm(n, generator=generator).split(size):
@@ -174,18 +197,9 @@ def descend(settings: Settings, data: Data, stop: Stop) -> dict[str, History]:
     }
 
 
-def usual_stop(settings: Settings) -> Stop:
-    """Return the termination of the main runs."""
-    return Stop(**{**settings.stop, "max_epochs": int(settings.stop["max_epochs"])})
-
-
-def stop_each_way(settings: Settings, data: Data) -> Iterator[tuple[str, dict[str, History]]]:
-    """Run the three methods with each termination criterion alone."""
-    for criterion in settings.criteria:
-        limit = int(criterion.get("max_epochs", settings.stop["max_epochs"]))
-        (name, value), *_ = criterion.items()
-        stop = Stop(**{**criterion, "max_epochs": limit})
-        yield f"{name} {value:g}", descend(settings, data, stop)
+def make_stop(criteria: dict[str, float], max_epochs: float) -> Stop:
+    """Make a termination from settings."""
+    return Stop(**{"max_epochs": max_epochs, **criteria})
 
 
 HEADER = ("method", "stopped by", "epochs", "updates", "J - J*", "|grad J|", "distance")
@@ -196,12 +210,27 @@ def row(method: str, history: History, data: Data) -> tuple[str, ...]:
     return (
         method,
         history.stopped_by,
-        str(len(history.losses) - 1),
-        str(len(history.path) - 1),
+        str(history.epochs),
+        str(history.updates),
         f"{history.losses[-1] - data.lowest:.1e}",
         f"{history.gradient_norms[-1]:.1e}",
         f"{history.distance(data.optimum):.4f}",
     )
+
+
+def report(settings: Settings, data: Data, histories: dict[str, History]) -> str:
+    """Write where each method ends, and where it would have with each criterion alone."""
+    w, b = data.optimum.tolist()
+    runs = list(histories.items())
+    parts = [
+        f"optimum w = {w:.4f}, b = {b:.4f}, J* = {data.lowest:.6f}\n",
+        table(HEADER, [row(*run, data) for run in runs]),
+    ]
+    for name, value in settings.alternatives.items():
+        stop = make_stop({name: value}, settings.stop["max_epochs"])
+        parts.append(f"\nhad the criterion been {name} {value:g}:")
+        parts.append(table(HEADER, [row(m, history.until(stop), data) for m, history in runs]))
+    return "\n".join(parts)
 
 
 def loss_surface(data: Data, w: np.ndarray, b: np.ndarray) -> np.ndarray:
@@ -213,59 +242,48 @@ def loss_surface(data: Data, w: np.ndarray, b: np.ndarray) -> np.ndarray:
 
 def draw_paths(settings: Settings, data: Data, histories: dict[str, History]) -> Figure:
     """Draw each path over the contours of J."""
-    figure, axes = panels(len(histories), 11, 4.3)
-    best_w, best_b = data.optimum.tolist()
-    start_w, start_b = settings.start
-    grid = np.meshgrid(
-        np.linspace(start_w - 0.4, 2 * best_w - start_w - 0.9, 160),
-        np.linspace(2 * best_b - start_b + 0.9, start_b + 0.4, 160),
-    )
+    figure, axes = panels(len(histories), 11, 4)
+    best, start = data.optimum.numpy(), np.array(settings.start)
+    # a square window, so that steps cross the contours at right angles
+    half = np.abs(best - start).max() / 2 + 0.6
+    ticks = [np.linspace(middle - half, middle + half, 160) for middle in (best + start) / 2]
+    grid = np.meshgrid(*ticks)
     surface = loss_surface(data, *grid)
     # levels crowd where J is low, as a square root spreads them evenly along a parabola
-    levels = data.lowest + np.linspace(0.06, math.sqrt(surface.max() - data.lowest), 14) ** 2
+    levels = data.lowest + np.linspace(0.1, math.sqrt(surface.max() - data.lowest), 14) ** 2
     for panel, (method, history) in zip(axes, histories.items(), strict=True):
         panel.contour(*grid, surface, levels=levels, colors="0.78", linewidths=0.8)
-        updates = len(history.path) - 1
         w, b = np.array(history.path).T
-        small = history.updates_per_epoch > 1
-        panel.plot(
-            w, b, "-" if small else ".-", color=COLOURS[1], linewidth=0.7, markersize=4, label="path"
-        )
-        panel.plot(*settings.start, "o", color="black", markersize=6, label="start")
-        panel.plot(
-            best_w,
-            best_b,
-            "*",
-            color=COLOURS[2],
-            markeredgecolor="black",
-            markersize=14,
-            label="optimum",
-        )
+        dots = "." if history.updates_per_epoch == 1 else ""
+        panel.plot(w, b, color=COLOURS[1], marker=dots, linewidth=0.7, markersize=4, label="path")
+        panel.plot(*start, "ko", markersize=6, label="start")
+        panel.plot(*best, "w*", markeredgecolor="black", markersize=9, label="optimum")
         size = settings.methods[method]
         samples = f"n = {settings.samples}" if size == "full" else f"{size}"
         panel.set(
-            title=f"{method}\nbatch size {samples}, {updates} updates",
+            title=f"{method}\nbatch size {samples}, {history.updates} updates",
             xlabel="slope w",
             ylabel="intercept b",
+            aspect="equal",
         )
-    axes[0].legend(loc="lower left", fontsize="small")
+    axes[0].legend(loc="lower left", fontsize="small", framealpha=1)
     return figure
 
 
 def draw_losses(data: Data, histories: dict[str, History]) -> Figure:
     """Plot the loss above its lowest value against epochs and against updates."""
     figure, axes = panels(2, 9.5, 4)
+    # twice as many updates as the shortest run: later ones would be a black band
+    shown = 2 * min(history.updates for history in histories.values())
     for history, name, colour, line in zip(
         histories.values(), histories, COLOURS, LINES, strict=True
     ):
-        excess = np.array(history.losses) - data.lowest
-        epochs = np.arange(len(excess))
-        style = {"color": colour, "linestyle": line, "linewidth": 1.6, "label": name}
-        axes[0].semilogy(epochs, excess, **style)
-        # the start, 0 updates, has no place on a logarithmic axis
-        axes[1].loglog(epochs[1:] * history.updates_per_epoch, excess[1:], **style)
+        style = {"color": colour, "linestyle": line, "linewidth": 1.4, "label": name}
+        axes[0].semilogy(np.array(history.losses) - data.lowest, **style)
+        path = np.array(history.path[:shown])
+        axes[1].semilogy(loss_surface(data, *path.T) - data.lowest, **style)
     axes[0].set(xlabel="epochs: passes over the data", ylabel="J - J*, on the whole data")
-    axes[1].set(xlabel="updates of the parameters", ylabel="J - J*, on the whole data")
+    axes[1].set(xlabel=f"updates (the first {shown})", ylabel="J - J*, on the whole data")
     axes[0].legend(fontsize="small")
     return figure
 
@@ -273,7 +291,6 @@ def draw_losses(data: Data, histories: dict[str, History]) -> Figure:
 def draw_termination(settings: Settings, histories: dict[str, History]) -> Figure:
     """Plot what the termination criteria watch, with their thresholds."""
     figure, axes = panels(2, 9.5, 4)
-    thresholds = {name: value for criterion in settings.criteria for name, value in criterion.items()}
     for history, name, colour, line in zip(
         histories.values(), histories, COLOURS, LINES, strict=True
     ):
@@ -283,8 +300,8 @@ def draw_termination(settings: Settings, histories: dict[str, History]) -> Figur
         axes[1].semilogy(np.arange(1, len(changes) + 1), changes, **style)
     axes[0].set(xlabel="epochs", ylabel=r"gradient norm $|\nabla J|$, whole data")
     axes[1].set(xlabel="epochs", ylabel="change of J over an epoch")
-    mark(axes[0], thresholds["gradient_norm"])
-    mark(axes[1], thresholds["loss_change"])
+    mark(axes[0], settings.stop["gradient_norm"])
+    mark(axes[1], settings.alternatives["loss_change"])
     axes[0].legend(fontsize="small")
     return figure
 
@@ -307,13 +324,9 @@ def main() -> None:
     args = arguments(__file__, "Gradient descent, stochastic and mini-batch, on one surface.")
     settings = read_settings(Settings, args.config)
     data = simulate(settings)
-    histories = descend(settings, data, usual_stop(settings))
-    w, b = data.optimum.tolist()
-    print(f"optimum w = {w:.4f}, b = {b:.4f}, J* = {data.lowest:.6f}\n")
-    print(table(HEADER, (row(method, h, data) for method, h in histories.items())))
-    for criterion, runs in stop_each_way(settings, data):
-        print(f"\ncriterion: {criterion}")
-        print(table(HEADER, (row(method, h, data) for method, h in runs.items())))
+    stop = make_stop(settings.stop, settings.stop["max_epochs"])
+    histories = descend(settings, data, stop)
+    print(report(settings, data, histories))
     write_csv(
         args.out / "epochs.csv",
         ("method", "epoch", "updates", "loss", "gradient_norm", "w", "b"),

@@ -1,0 +1,169 @@
+"""What the experiments on public data share: finding the data, five seeds, the table of results."""
+
+from __future__ import annotations
+
+import argparse
+import os
+import re
+import sys
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pandas as pd
+import yaml
+
+import bionn
+from bionn.errors import BionnError, InputError
+
+HERE = Path(__file__).resolve().parent
+SEEDS = (0, 1, 2, 3, 4)
+_MARKS = ("<!-- result -->", "<!-- end of result -->")
+
+
+@dataclass(frozen=True)
+class Score:
+    """One score of an experiment over the seeds.
+
+    Attributes:
+        name: as in ``metrics.json``.
+        network: a value a seed.
+        linear: the linear baseline's values; one where the split is the same for every seed.
+        to_reach: the value to compare with.
+        published: what others report, in words.
+    """
+
+    name: str
+    network: Sequence[float]
+    linear: Sequence[float]
+    to_reach: float
+    published: str
+
+
+def data_folder() -> Path:
+    """The folder of public data: ``$BIONN_DATA``, else ``shared/data`` beside the repository.
+
+    Raises:
+        InputError: it is not there.
+    """
+    folder = Path(os.environ.get("BIONN_DATA") or HERE.parents[1] / "shared" / "data")
+    if not (folder / "SHA256SUMS").is_file():
+        raise InputError(
+            f"{folder}: the public data sets needed, not found; obtain them as data/README.md says "
+            "and set BIONN_DATA to their folder"
+        )
+    return folder
+
+
+def folds_of(name: str) -> pd.DataFrame:
+    """The fixed folds of a data set, a row a record."""
+    return pd.read_csv(data_folder() / "folds" / f"{name}.csv", dtype=str)
+
+
+def read_config(name: str) -> dict[str, Any]:
+    """The options of an experiment's ``config.yaml``."""
+    return yaml.safe_load((HERE / name / "config.yaml").read_text(encoding="utf-8"))
+
+
+def run_seeds(
+    name: str,
+    inputs: Path,
+    out: Path,
+    *,
+    options: Callable[[int], dict[str, Any]] = lambda seed: {},
+    seeds: Sequence[int] = SEEDS,
+    baselines: Callable[[int], bool] = lambda seed: seed == 0,
+) -> list[dict[str, Any]]:
+    """``bionn.run`` with the experiment's configuration for every seed.
+
+    Args:
+        name: the experiment.
+        inputs: the file to run on.
+        out: a folder a seed is made in it.
+        options: further options for a seed.
+        seeds: which seeds.
+        baselines: whether to fit the baselines for a seed (once is enough where the split is fixed).
+
+    Returns:
+        The contents of ``metrics.json`` for each seed.
+    """
+    results = []
+    for seed in seeds:
+        settings = read_config(name) | {"seed": seed} | options(seed)
+        result = bionn.run(
+            inputs,
+            out=out / f"seed_{seed}",
+            overwrite=True,
+            progress=False,
+            baselines=baselines(seed),
+            **settings,
+        )
+        results.append(result.metrics)
+        test = {k: round(v, 4) for k, v in result.metrics["test"].items() if isinstance(v, float)}
+        print(f"{name} seed {seed}: {test} in {result.metrics['seconds']['total']:.0f} s", flush=True)
+    return results
+
+
+def score(
+    results: Sequence[dict[str, Any]], name: str, *, to_reach: float, published: str
+) -> Score:
+    """A score of the test rows over the seeds, beside the linear baseline's."""
+    return Score(
+        name,
+        [result["test"][name] for result in results],
+        [
+            result["baselines"]["linear"]["test"][name]
+            for result in results
+            if result["baselines"]
+        ],
+        to_reach,
+        published,
+    )
+
+
+def table(scores: Sequence[Score]) -> str:
+    """The scores as a Markdown table: mean and standard deviation over seeds."""
+    lines = [
+        "| score | network, mean ± sd over seeds | linear baseline | to reach | published |",
+        "|---|---|---|---|---|",
+    ]
+    for item in scores:
+        lines.append(
+            f"| {item.name} | **{np.mean(item.network):.3f}** ± {np.std(item.network):.3f} | "
+            f"{np.mean(item.linear):.3f} | {item.to_reach:.3f} | {item.published} |"
+        )
+    return "\n".join(lines)
+
+
+def main(name: str, experiment: Callable[[Path, Path, Sequence[int]], list[Score]]) -> None:
+    """The command line of an experiment: run it, print its table, write it into its README.
+
+    Args:
+        name: the experiment's folder.
+        experiment: given the data folder, an output folder and the seeds, gives the scores.
+    """
+    parser = argparse.ArgumentParser(prog=f"python -m experiments.{name}.run")
+    parser.add_argument("--out", type=Path, default=Path("runs/experiments") / name)
+    parser.add_argument("--seeds", type=int, nargs="+", default=list(SEEDS))
+    arguments = parser.parse_args()
+    try:
+        arguments.out.mkdir(parents=True, exist_ok=True)
+        scores = experiment(data_folder(), arguments.out, arguments.seeds)
+    except BionnError as error:
+        print(f"{parser.prog}: error: {error}", file=sys.stderr)
+        sys.exit(2)
+    print(table(scores))
+    if tuple(arguments.seeds) == SEEDS:
+        write_result(HERE / name / "README.md", table(scores))
+
+
+def write_result(readme: Path, text: str) -> None:
+    """Replace what stands between the marks of a README."""
+    begin, end = (re.escape(mark) for mark in _MARKS)
+    old = readme.read_text(encoding="utf-8")
+    new = re.sub(
+        f"{begin}.*{end}", f"{_MARKS[0]}\n{text}\n{_MARKS[1]}".replace("\\", r"\\"), old, flags=re.S
+    )
+    readme.write_text(new, encoding="utf-8")

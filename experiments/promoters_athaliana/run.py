@@ -1,0 +1,40 @@
+"""TATA-less promoters of Arabidopsis thaliana against other sequence, 251 bp, one-hot."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from pathlib import Path
+
+import pandas as pd
+
+from bionn.formats.fasta import read_fasta
+from experiments.common import Score, folds_of, main, run_seeds, score
+
+NAME = "promoters_athaliana"
+CLASSES = {"Arabidopsis_non_prom_big.fa": "background", "Arabidopsis_non_tata.fa": "promoter"}
+
+
+def experiment(data: Path, out: Path, seeds: Sequence[int]) -> list[Score]:
+    """Five folds a seed; folds are by sequence, so that no duplicate is in two."""
+    folds, pieces = folds_of(NAME), []
+    for file, label in CLASSES.items():
+        records = read_fasta(data / NAME / file)
+        fold = folds[folds["file"] == file].sort_values("row", key=lambda row: row.astype(int))
+        ids = [f"{label}_{row}" for row in fold["row"]]
+        columns = {"id": ids, "sequence": records.sequences, "fold": list(fold["fold"])}
+        pieces.append(pd.DataFrame(columns).assign(label=label))
+    path = out / "promoters.tsv"
+    pd.concat(pieces).to_csv(path, sep="\t", index=False)
+    results = run_seeds(NAME, path, out, seeds=seeds)
+    return [
+        score(
+            results,
+            "mcc",
+            to_reach=0.755,
+            published="convolutional network .86, its split unknown (PLoS ONE 2017)",
+        )
+    ]
+
+
+if __name__ == "__main__":
+    main(NAME, experiment)
