@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import inspect
+import pickle
 import re
 import sys
 from collections.abc import Iterator, Sequence
@@ -11,6 +12,7 @@ from importlib import import_module
 from unittest import mock
 
 from jsonargparse import ArgumentError
+from lightning.fabric.utilities.exceptions import MisconfigurationException
 from lightning.pytorch.cli import LightningArgumentParser, LightningCLI
 
 from bionn.data.modules import ResidentDataModule
@@ -61,6 +63,7 @@ def test(arguments: Sequence[str]) -> int:
 
 
 def _run(verb: str, arguments: Sequence[str]) -> int:
+    quiet = {"exit_on_error": False, "allow_abbrev": False}
     with _command_line([verb, *arguments]), quiet_lightning():
         try:
             Command(
@@ -69,9 +72,17 @@ def _run(verb: str, arguments: Sequence[str]) -> int:
                 subclass_mode_model=True,
                 subclass_mode_data=True,
                 load_from_checkpoint_support=False,
-                parser_kwargs={verb: {"exit_on_error": False}, "exit_on_error": False},
+                parser_kwargs={verb: quiet, "exit_on_error": False},
             )
         except ArgumentError as error:
+            raise InputError(_essence(str(error))) from None
+        except MisconfigurationException as error:
+            raise InputError(f"trainer: {error}") from None
+        except pickle.UnpicklingError:
+            raise InputError("ckpt_path: a checkpoint of bionn fit needed, found another file") from None
+        except ValueError as error:
+            if not str(error).startswith("Does not validate"):  # jsonargparse's, around one of ours
+                raise
             raise InputError(_essence(str(error))) from None
         except RuntimeError as error:
             if "Error(s) in loading state_dict" not in str(error):
@@ -107,4 +118,6 @@ def _essence(message: str) -> str:
         room, _, name = slip[1].rpartition(".")
         accepted = inspect.signature(getattr(import_module(room), name)).parameters
         message += did_you_mean(slip[2], accepted)
+    if slip := re.search(r"module '([\w.]+)' has no attribute '(\w+)'", message):
+        message += did_you_mean(slip[2], dir(import_module(slip[1])))
     return message

@@ -79,6 +79,37 @@ def read_config(path: str, known: set[str]) -> dict[str, Any]:
     return options
 
 
+def as_typed(path: str, name: str, value: Any, action: argparse.Action) -> Any:
+    """An option's value from a YAML file, as the command line would give it.
+
+    YAML reads ``1e-3`` as text and ``target: 1`` as a number; both mean what they look like.
+
+    Raises:
+        InputError: it is not what the option takes.
+    """
+    convert = action.type if callable(action.type) else str
+    if value is None or isinstance(action.const, bool):
+        fits = value is None or isinstance(value, bool)
+    elif convert in (words, integers, shares) or action.nargs in ("+", "*"):
+        each = {integers: int, shares: float}.get(convert, str)
+        fits = isinstance(value, (list, str, int, float)) and not isinstance(value, bool)
+        if isinstance(value, str) and convert in (words, integers, shares):
+            value = convert(value)
+        value, convert = value if isinstance(value, list) else [value], each
+        fits = fits and not any(isinstance(item, (bool, list, dict, type(None))) for item in value)
+    else:
+        fits = isinstance(value, (str, int, float)) and not isinstance(value, bool)
+        fits = fits and not (convert is int and isinstance(value, float))
+    try:
+        if fits and value is not None and not isinstance(value, bool):
+            value = [convert(v) for v in value] if isinstance(value, list) else convert(value)
+    except ValueError:
+        fits = False
+    if not fits:
+        raise InputError(f"{path}: {name}: not a value that this option takes: {value!r}")
+    return value
+
+
 def fail(prog: str, error: BaseException) -> int:
     """Print an error as one line; the exit code is 2."""
     print(f"{prog}: error: {one_line(error)}", file=sys.stderr)

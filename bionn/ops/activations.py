@@ -20,7 +20,7 @@ _TANH_CUBIC = 0.044715
 
 def _slope_by_side(z: Tensor, negative: Tensor | float) -> Tensor:
     """1 for z > 0, else ``negative``; on a CPU several times faster than a branching ``where``."""
-    positive = z.detach().clamp(min=0).sign_()
+    positive = z.clamp(min=0).sign_()
     one = z.new_ones(())
     # lerp is exact at its two ends
     return torch.lerp(negative if isinstance(negative, Tensor) else one * negative, one, positive)

@@ -211,7 +211,7 @@ def _logits(z: Tensor, target: Tensor, pos_weight: Tensor | None) -> Tensor:
     # no term is negative, so nothing cancels. For p = 1: max(z, 0) - z y* + log1p(exp(-|z|))
     curve = z.abs().neg_().exp_().log1p_()
     positive = target if pos_weight is None else target * pos_weight
-    falling, rising = (-z).clamp_(min=0).add_(curve), curve.add_(z.clamp(min=0))
+    falling, rising = (-z).clamp(min=0).add_(curve), curve.add_(z.clamp(min=0))
     return positive * falling + (1 - target) * rising
 
 

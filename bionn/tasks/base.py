@@ -57,6 +57,9 @@ class Task(L.LightningModule):
         super().__init__()
         if schedule not in ("constant", "one_cycle"):
             raise InputError(f"schedule: constant or one_cycle needed, {schedule!r} found")
+        for name, value in (("learning_rate", learning_rate), ("weight_decay", weight_decay)):
+            if not 0 <= value < math.inf:
+                raise InputError(f"{name}: a finite number from 0 on needed, {value:g} found")
         self.model = model
         self.kind: TaskKind = kind
         self.make_optimizer = optimizer
