@@ -79,7 +79,9 @@ def _run(verb: str, arguments: Sequence[str]) -> int:
         except MisconfigurationException as error:
             raise InputError(f"trainer: {error}") from None
         except pickle.UnpicklingError:
-            raise InputError("ckpt_path: a checkpoint of bionn fit needed, found another file") from None
+            raise InputError(
+                "ckpt_path: a checkpoint of bionn fit needed, found another file"
+            ) from None
         except ValueError as error:
             if not str(error).startswith("Does not validate"):  # jsonargparse's, around one of ours
                 raise

@@ -5,7 +5,7 @@ from __future__ import annotations
 import argparse
 import re
 import sys
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from pathlib import Path
 from typing import Any, NoReturn
 
@@ -56,11 +56,16 @@ def batch_size(text: str) -> int | str:
     return text if text == "full" else int(text)
 
 
-def read_config(path: str, known: set[str]) -> dict[str, Any]:
+def read_config(path: str, actions: Iterable[argparse.Action]) -> dict[str, Any]:
     """Options from a YAML file; see ``config.yaml`` in a run's directory.
 
+    Args:
+        path: the file.
+        actions: the options that the command has.
+
     Raises:
-        InputError: no such file, not YAML, or an option that the command does not have.
+        InputError: no such file, not YAML, an option that the command does not have, or a value that
+            an option does not take.
     """
     import yaml
 
@@ -73,10 +78,11 @@ def read_config(path: str, known: set[str]) -> dict[str, Any]:
         raise InputError(f"{path}: not readable as YAML: {one_line(error)}") from None
     if not isinstance(options, dict):
         raise InputError(f"{path}: options by name needed (name: value), found something else")
+    known = {action.dest: action for action in actions}
     for name in options:
         if name not in known:
             raise InputError(f"{path}: no option {name!r}{did_you_mean(str(name), known)}")
-    return options
+    return {name: as_typed(path, name, value, known[name]) for name, value in options.items()}
 
 
 def as_typed(path: str, name: str, value: Any, action: argparse.Action) -> Any:
@@ -87,27 +93,21 @@ def as_typed(path: str, name: str, value: Any, action: argparse.Action) -> Any:
     Raises:
         InputError: it is not what the option takes.
     """
+    items = value if isinstance(value, list) else [value]
+    scalar = all(type(item) in (str, int, float) for item in items)
     convert = action.type if callable(action.type) else str
-    if value is None or isinstance(action.const, bool):
-        fits = value is None or isinstance(value, bool)
-    elif convert in (words, integers, shares) or action.nargs in ("+", "*"):
-        each = {integers: int, shares: float}.get(convert, str)
-        fits = isinstance(value, (list, str, int, float)) and not isinstance(value, bool)
-        if isinstance(value, str) and convert in (words, integers, shares):
-            value = convert(value)
-        value, convert = value if isinstance(value, list) else [value], each
-        fits = fits and not any(isinstance(item, (bool, list, dict, type(None))) for item in value)
-    else:
-        fits = isinstance(value, (str, int, float)) and not isinstance(value, bool)
-        fits = fits and not (convert is int and isinstance(value, float))
     try:
-        if fits and value is not None and not isinstance(value, bool):
-            value = [convert(v) for v in value] if isinstance(value, list) else convert(value)
+        if value is None or (action.nargs == 0 and isinstance(value, bool)):
+            return value
+        if scalar and convert in (words, integers, shares):
+            return convert(",".join(map(str, items)))
+        if scalar and action.nargs in ("+", "*"):
+            return [convert(str(item)) for item in items]
+        if scalar and action.nargs is None and not isinstance(value, list):
+            return convert(str(value))
     except ValueError:
-        fits = False
-    if not fits:
-        raise InputError(f"{path}: {name}: not a value that this option takes: {value!r}")
-    return value
+        pass
+    raise InputError(f"{path}: {name}: not what this option takes: {value!r}; see bionn run --help")
 
 
 def fail(prog: str, error: BaseException) -> int:

@@ -92,8 +92,9 @@ def run(arguments: Sequence[str]) -> int:
     config = given.pop("config", None)
     options = {}
     if config is not None:
-        known = {action.dest for action in parser._actions} - {"config", "help"}
-        options = read_config(config, known)
+        options = read_config(
+            config, [action for action in parser._actions if action.dest not in ("config", "help")]
+        )
     if not given["inputs"] and "inputs" in options:
         del given["inputs"]
     options |= given

@@ -172,7 +172,7 @@ def concatenate(pieces: Sequence[Samples], names: Sequence[str]) -> Samples:
         features = pd.concat(frames, ignore_index=True)
     return replace(
         first,
-        table=pd.concat(tables, ignore_index=True),
+        table=pd.concat(tables, ignore_index=True).fillna(""),
         features=features,
         targets=pd.concat(
             [piece.targets[list(first.targets)] for piece in pieces], ignore_index=True

@@ -19,6 +19,8 @@ FASTA_SUFFIXES = frozenset(
     {".fa", ".fasta", ".fna", ".ffn", ".fas", ".fsa", ".faa", ".frn", ".mpfa"}
 )
 _COMMENT = re.compile(r"^;.*\n?", re.MULTILINE)
+_FIRST = re.compile(r"^(?!;)[^\S\n]*\S", re.MULTILINE)
+"""Up to the first character that is neither blank nor in a comment."""
 
 
 @dataclass(frozen=True)
@@ -56,7 +58,8 @@ def is_fasta(path: str | Path) -> bool:
         return True
     if suffixes and suffixes[-1] in {".csv", ".tsv", ".parquet"}:
         return False
-    return path.suffix != ".parquet" and read_text(path).lstrip()[:1] == ">"
+    first = _FIRST.search(read_text(path))
+    return first is not None and first.group().endswith(">")
 
 
 def unique_ids(ids: list[str]) -> tuple[list[str], int]:
@@ -99,12 +102,15 @@ def read_fasta(path: str | Path, *, id_rule: IdRule = "first") -> FastaRecords:
     """
     path = existing_file(path)
     text = read_text(path)
-    first = re.search(r"^(?!;)\s*\S", text, re.MULTILINE)
-    if first is None or text[first.end() - 1] != ">":
-        line = text.count("\n", 0, first.end() if first else 0) + 1
-        shown = text.splitlines()[line - 1].strip()[:30]
+    first = _FIRST.search(text)
+    if first is None:
+        raise FormatError(f"{path}:1: FASTA needed, only comments found; add records")
+    if first.group() != ">":
+        line = text.count("\n", 0, first.start()) + 1
+        shown = text[first.start() : first.start() + 30].split("\n")[0]
         raise FormatError(
-            f"{path}:{line}: FASTA needed ('>' before the first record), {shown!r} found"
+            f"{path}:{line}: FASTA needed ('>' before the first record), {shown!r} found; begin "
+            "each record with a line '>id'"
         )
     if ";" in text:
         text = _COMMENT.sub("", text)
@@ -120,7 +126,7 @@ def read_fasta(path: str | Path, *, id_rule: IdRule = "first") -> FastaRecords:
     records = FastaRecords(path, unique, sequences, renamed)
     for record, (name, sequence) in enumerate(zip(ids, sequences, strict=True)):
         if not name:
-            raise FormatError(f"{records.where(record)}: an id needed after '>', none found")
+            raise FormatError(f"{records.where(record)}: an id needed after '>', none found; name it")
         if not sequence:
             raise FormatError(
                 f"{records.where(record)}: record {name!r} has no sequence; complete or remove it"

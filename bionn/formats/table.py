@@ -8,6 +8,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from io import StringIO
 from pathlib import Path
+from typing import NamedTuple
 
 import numpy as np
 import pandas as pd
@@ -34,8 +35,7 @@ class Table:
     @classmethod
     def from_frame(cls, frame: pd.DataFrame) -> Table:
         """Wrap a DataFrame; its index is not looked at."""
-        renamed = frame.reset_index(drop=True).rename(columns=str)
-        return cls(renamed, Path("<table>"))
+        return _typed(frame.reset_index(drop=True), Path("<table>"))
 
     def __len__(self) -> int:
         return len(self.frame)
@@ -49,17 +49,8 @@ class Table:
         """``file:line`` of a row (the file is scanned again: for messages)."""
         if not self.path.is_file() or self.path.suffix == ".parquet":
             return f"{self.path}, row {row + 1}"
-        text = read_text(self.path)
-        reader = csv.reader(StringIO(text), delimiter=_delimiter(self.path, text))
-        names = [name.strip() for name in next(reader)]
-        has_header = names == self.columns
-        before, target = 1, row + has_header
-        reader = csv.reader(StringIO(text), delimiter=reader.dialect.delimiter)
-        for index, _ in enumerate(cells for cells in reader if cells):
-            if index == target:
-                break
-            before = reader.line_num + 1
-        return f"{self.path}:{before}"
+        lines = _rows(self.path).lines
+        return f"{self.path}:{lines[len(lines) - len(self) + row]}"
 
     def require(self, column: str) -> str:
         """The column's name, if the table has it.
@@ -79,13 +70,13 @@ class Table:
         """A column as text; missing cells are ``""``."""
         values = self.frame[self.require(column)]
         if values.dtype == object:
-            return ["" if is_missing(value) else str(value) for value in values]
+            return ["" if is_missing(value) else str(value).strip() for value in values]
         return ["" if missing else str(v) for v, missing in zip(values, values.isna(), strict=True)]
 
     def mostly_numeric(self, column: str) -> bool:
         """Whether more than half of the cells that are not missing are numbers."""
-        present = ~self._missing(column)
-        return bool((self._numbers(column).notna() & present).sum() > present.sum() / 2)
+        values = self._numbers(column)
+        return int(values.notna().sum()) > len(self._words(column, values))
 
     def numeric(self, column: str) -> np.ndarray:
         """A column as ``float64 (rows,)``, NaN where a cell is missing.
@@ -94,12 +85,12 @@ class Table:
             FormatError: a cell is neither a number nor missing; says its line.
         """
         values = self._numbers(column)
-        bad = np.flatnonzero((values.isna() & ~self._missing(column)).to_numpy())
-        if bad.size:
-            found = self.frame[column].iloc[bad[0]]
+        words = self._words(column, values)
+        if words:
+            found = self.frame[column].iloc[words[0]]
             comma = isinstance(found, str) and re.fullmatch(r"[+-]?\d+,\d+", found)
             raise FormatError(
-                f"{self.where(int(bad[0]))}: column {column!r}: a number needed, {found!r} found"
+                f"{self.where(words[0])}: column {column!r}: a number needed, {found!r} found"
                 + (
                     "; write the decimal point as '.'"
                     if comma
@@ -120,9 +111,14 @@ class Table:
             return pd.Series(np.nan, index=values.index)
         return pd.Series(pd.to_numeric(values, errors="coerce"), dtype=np.float64)
 
-    def _missing(self, column: str) -> pd.Series:
-        values = self.frame[column]
-        return pd.Series(values.map(is_missing) if values.dtype == object else values.isna())
+    def _words(self, column: str, values: pd.Series) -> list[int]:
+        """The rows whose cells are neither numbers nor missing."""
+        cells = self.frame[column]
+        return [
+            int(row)
+            for row in np.flatnonzero(values.isna().to_numpy())
+            if not is_missing(cells.iloc[row])
+        ]
 
 
 def is_missing(cell: object) -> bool:
@@ -135,44 +131,38 @@ def is_missing(cell: object) -> bool:
 def read_table(path: str | Path, *, names: Sequence[str] | None = None) -> Table:
     """Read a table: CSV, TSV, or another delimiter found from the first line; gzip; Parquet.
 
+    Blank lines are passed over; blanks around a cell are taken off.
+
     Args:
         path: the file.
         names: the columns of a file without a header line, left to right.
 
     Raises:
-        InputError: no such file.
-        FormatError: an empty file, a row with too many or too few cells, a column twice.
+        InputError: no such file, or a wrong number of names.
+        FormatError: an empty file, a row with too many or too few cells, a column twice, a quote
+            that is not closed.
     """
     path = existing_file(path)
     if path.suffix == ".parquet":
         return _read_parquet(path)
-    text = read_text(path)
-    delimiter = _delimiter(path, text)
-    reader = csv.reader(StringIO(text), delimiter=delimiter)
-    first = next(cells for cells in reader if cells)
-    if names is not None and len(names) != len(first):
+    cells, lines = _rows(path)
+    if names is not None and len(names) != len(cells[0]):
         raise InputError(
-            f"{path}:1: {len(first)} columns found, {len(names)} names given with --columns "
-            f"({', '.join(names)}); name every column"
+            f"{path}:{lines[0]}: {len(cells[0])} columns found, {len(names)} names given with "
+            f"columns ({', '.join(names)}); name every column"
         )
-    columns = [name.strip() for name in (names or first)]
-    _check_names(path, columns)
-    _check_width(path, text, delimiter, len(columns))
-    frame = pd.read_csv(
-        StringIO(text),
-        sep=delimiter,
-        header=None,
-        names=columns,
-        skiprows=0 if names else reader.line_num,
-        dtype=str,
-        keep_default_na=False,
-        index_col=False,
-    )
-    if frame.empty:
-        raise FormatError(f"{path}: a header and no rows; add data")
-    if " " in text:
-        frame = pd.DataFrame({name: frame[name].str.strip() for name in columns})
-    return Table(frame, path)
+    columns = [name.strip() for name in (names or cells[0])]
+    _check_names(path, columns, lines[0])
+    data, width = (cells if names else cells[1:]), len(columns)
+    if not data:
+        raise FormatError(f"{path}:{lines[0]}: rows needed, only a header found; add data")
+    for row, line in zip(cells, lines, strict=True):
+        if len(row) != width:
+            remedy = "check delimiters and quotes"
+            if all(len(other) == width + 1 for other in data):
+                remedy = "the header lacks a name, perhaps that of the first column; add it"
+            raise FormatError(f"{path}:{line}: {width} cells needed, {len(row)} found; {remedy}")
+    return Table(pd.DataFrame(data, columns=columns, dtype=object), path)
 
 
 def _read_parquet(path: Path) -> Table:
@@ -180,18 +170,61 @@ def _read_parquet(path: Path) -> Table:
         frame = pd.read_parquet(path)
     except (OSError, ValueError) as error:
         reason = str(error).splitlines()[0]
-        raise FormatError(f"{path}: not a readable Parquet file ({reason})") from None
+        raise FormatError(
+            f"{path}: a Parquet file needed, not readable as one ({reason}); write it again"
+        ) from None
     if not isinstance(frame.index, pd.RangeIndex):
         frame = frame.reset_index()
-    frame.columns = [str(column) for column in frame.columns]
+    return _typed(frame, path)
+
+
+def _typed(frame: pd.DataFrame, path: Path) -> Table:
+    """A table of typed columns; text and categories become plain objects."""
+    frame = frame.set_axis([str(column) for column in frame.columns], axis=1)
     _check_names(path, list(frame.columns))
-    return Table(frame, path)
+    if frame.empty:
+        raise FormatError(f"{path}: rows and columns needed, none found; add data")
+    texts = frame.select_dtypes(["string", "category"]).columns
+    return Table(frame.astype(dict.fromkeys(texts, object)), path)
+
+
+class _Rows(NamedTuple):
+    """The rows of a delimited file that are not blank, and the line on which each begins."""
+
+    cells: list[list[str]]
+    lines: list[int]
+
+
+def _rows(path: Path) -> _Rows:
+    text = read_text(path)
+    delimiter = _delimiter(path, text)
+    limit = csv.field_size_limit(len(text) + 1)  # the module's own limit is 128 KiB a cell
+    reader = csv.reader(
+        StringIO(text, newline=""), delimiter=delimiter, skipinitialspace=True, strict=True
+    )
+    rows, line = _Rows([], []), 1
+    try:
+        for row in reader:
+            blank = len(row) == 1 and not row[0] and (not rows.cells or len(rows.cells[0]) > 1)
+            if row and not blank:
+                rows.cells.append([cell.strip() for cell in row])
+                rows.lines.append(line)
+            line = reader.line_num + 1
+    except csv.Error as error:
+        raise FormatError(
+            f"{path}:{line}: a row with matched quotes needed, found otherwise ({error}); close "
+            "each quote, and write a quote within quotes twice"
+        ) from None
+    finally:
+        csv.field_size_limit(limit)
+    return rows
 
 
 def _delimiter(path: Path, text: str) -> str:
     """By the file's name, else the most frequent of tab, comma, semicolon in its first line."""
     suffixes = [suffix.lower() for suffix in path.suffixes]
-    first = text[: text.find("\n")] if "\n" in text else text
+    match = re.search(r"[^\n]*\S[^\n]*", text)
+    first = match.group() if match else ""
     if ".tsv" in suffixes:
         return "\t"
     if ".csv" in suffixes and "," in first:
@@ -199,25 +232,12 @@ def _delimiter(path: Path, text: str) -> str:
     return max("\t,;", key=first.count)
 
 
-def _check_names(path: Path, columns: list[str]) -> None:
-    for position, name in enumerate(columns):
-        if name in columns[:position]:
+def _check_names(path: Path, columns: list[str], line: int | None = None) -> None:
+    seen: dict[str, int] = {}
+    for position, name in enumerate(columns, 1):
+        if name in seen:
+            where = path if line is None else f"{path}:{line}"
             raise FormatError(
-                f"{path}:1: column {name!r} stands twice ({columns.index(name) + 1} and "
-                f"{position + 1}); rename one"
+                f"{where}: column {name!r} stands twice ({seen[name]} and {position}); rename one"
             )
-
-
-def _check_width(path: Path, text: str, delimiter: str, width: int) -> None:
-    """Every row must have as many cells as there are columns."""
-    if '"' not in text and all(
-        line.count(delimiter) == width - 1 for line in text.split("\n") if line
-    ):
-        return
-    reader = csv.reader(StringIO(text), delimiter=delimiter)
-    for cells in reader:
-        if cells and len(cells) != width:
-            raise FormatError(
-                f"{path}:{reader.line_num}: {width} cells needed, {len(cells)} found; "
-                "check delimiters and quotes"
-            )
+        seen[name] = position

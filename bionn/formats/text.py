@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import codecs
 import gzip
+import re
 import zlib
 from pathlib import Path
 
@@ -42,18 +44,29 @@ def read_text(path: str | Path) -> str:
             f"{path}: damaged gzip file ({error}); fetch or compress it again"
         ) from None
     except OSError as error:
-        raise InputError(f"{path}: cannot be read ({error.strerror})") from None
+        raise InputError(
+            f"{path}: cannot be read ({error.strerror}); check its permissions"
+        ) from None
+    if raw.startswith((codecs.BOM_UTF16_LE, codecs.BOM_UTF16_BE)):
+        raise FormatError(f"{path}:1: UTF-8 text needed, UTF-16 found; save the file as UTF-8")
     if b"\0" in raw:
-        line = raw.count(b"\n", 0, raw.index(b"\0")) + 1
-        raise FormatError(f"{path}:{line}: text needed, a NUL byte found; is this a binary file?")
+        line = _line_of(raw, raw.index(b"\0"))
+        raise FormatError(
+            f"{path}:{line}: text needed, a NUL byte found; a binary file? export it as text"
+        )
     try:
         text = raw.decode("utf-8-sig")
     except UnicodeDecodeError as error:
-        line = raw.count(b"\n", 0, error.start) + 1
+        line = _line_of(raw, error.start)
         raise FormatError(
             f"{path}:{line}: UTF-8 text needed, byte 0x{raw[error.start]:02x} found; "
             "save the file as UTF-8"
         ) from None
     if not text.strip():
-        raise FormatError(f"{path}: the file is empty")
+        raise FormatError(f"{path}: text needed, the file is empty; fetch or export it again")
     return text.replace("\r\n", "\n").replace("\r", "\n") if "\r" in text else text
+
+
+def _line_of(raw: bytes, position: int) -> int:
+    """The line that a byte is on, whichever of the three line ends the file has."""
+    return len(re.findall(rb"\r\n|\r|\n", raw[:position])) + 1

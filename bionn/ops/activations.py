@@ -2,7 +2,8 @@
 
 In the formulas z is the input of the activation, y its output, u the direction that the chain rule
 multiplies: dJ/dy in reverse mode, dz in forward mode. README.md derives them. A formula may work in
-place on what it has itself made, as nothing differentiates through it; a chain rule may not.
+place on what it has itself made, as nothing differentiates through it; a chain rule may not (the
+one ``sign_`` below has derivative zero).
 """
 
 import math

@@ -43,7 +43,7 @@ class FeatureScaler:
         median = np.nanmedian(values, axis=0)
         filled = np.where(np.isnan(values), median, values)
         mean, std = filled.mean(axis=0), filled.std(axis=0)
-        constant = std <= 1e-12 * np.maximum(1.0, np.abs(mean))
+        constant = std <= 1e-12 * np.abs(filled).max(axis=0)
         return cls(tuple(names), median, mean, np.where(constant, 0.0, std))
 
     @property

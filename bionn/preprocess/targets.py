@@ -10,15 +10,17 @@ from typing import Any
 import numpy as np
 
 
-def natural_key(text: str) -> tuple[tuple[int, int | str], ...]:
-    """Sorts embedded numbers by value: ``day2`` before ``day10``.
+def natural_key(text: str) -> tuple[tuple[int, float | str], ...]:
+    """Sorts numbers by value, whole or embedded: ``-1`` before ``1``, ``day2`` before ``day10``.
 
     Example:
-        >>> sorted(["10", "9", "a"], key=natural_key)
-        ['9', '10', 'a']
+        >>> sorted(["10", "9", "-1", "a"], key=natural_key)
+        ['-1', '9', '10', 'a']
     """
+    if re.fullmatch(r"[+-]?\d+(\.\d+)?", text):
+        return ((0, float(text)),)
     parts = re.split(r"(\d+)", text.casefold())
-    return tuple((0, int(part)) if part.isdigit() else (1, part) for part in parts if part)
+    return tuple((0, int(part)) if part.isdecimal() else (1, part) for part in parts if part)
 
 
 @dataclass(frozen=True)
@@ -30,7 +32,8 @@ class ClassEncoder:
     @classmethod
     def fit(cls, labels: Iterable[str], order: Sequence[str] | None = None) -> ClassEncoder:
         """Classes in the order given, else in natural order."""
-        return cls(tuple(order) if order else tuple(sorted(set(labels), key=natural_key)))
+        # Sorted twice: 'Yes' and 'yes' have equal keys, and the order of a set is not fixed.
+        return cls(tuple(order) if order else tuple(sorted(sorted(set(labels)), key=natural_key)))
 
     def encode(self, labels: Sequence[str]) -> np.ndarray:
         """Indices ``int64 (N,)``; every label must be one of the classes."""
@@ -59,7 +62,8 @@ class TargetScaler:
     def fit(cls, values: np.ndarray, names: Sequence[str]) -> TargetScaler:
         """Fit on ``(rows, targets)``; a constant target keeps its unit."""
         std = values.std(axis=0)
-        return cls(tuple(names), values.mean(axis=0), np.where(std > 0, std, 1.0))
+        varied = std > 1e-12 * np.abs(values).max(axis=0)
+        return cls(tuple(names), values.mean(axis=0), np.where(varied, std, 1.0))
 
     def transform(self, values: np.ndarray) -> np.ndarray:
         """Own units to standard units, ``float32``."""

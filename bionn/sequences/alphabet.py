@@ -22,7 +22,7 @@ from typing import Literal
 import numpy as np
 from Bio.Data import IUPACData
 
-from bionn.errors import InputError
+from bionn.errors import InputError, did_you_mean
 
 Unknown = Literal["zero", "uniform", "error"]
 Iupac = Literal["expand", "unknown", "error"]
@@ -94,7 +94,7 @@ class Alphabet:
             codes |= dict.fromkeys(self.unknown_symbols, self.unknown_code)
         if iupac == "expand":
             codes |= {s: self.padding_code + 1 + i for i, (s, _) in enumerate(self.ambiguity)}
-        elif iupac == "unknown":
+        elif iupac == "unknown" and unknown != "error":
             codes |= {symbol: self.unknown_code for symbol, _ in self.ambiguity}
         codes |= {other: codes[symbol] for other, symbol in self.synonyms}
         for symbol, code in codes.items():
@@ -130,7 +130,8 @@ class Alphabet:
         lengths = {len(sequence) for sequence in sequences}
         if len(lengths) > 1:
             raise InputError(
-                f"sequences: one length needed, lengths {min(lengths)} to {max(lengths)} found"
+                f"sequences: one length needed, lengths {min(lengths)} to {max(lengths)} found; "
+                "pad or cut them"
             )
         flat = self.encode_flat(sequences, unknown=unknown, iupac=iupac)
         return flat.reshape(len(sequences), lengths.pop() if lengths else 0)
@@ -164,10 +165,13 @@ class Alphabet:
         record = int(np.searchsorted(ends, flat, side="right"))
         position = flat - int(ends[record] - len(sequences[record]))
         symbol = sequences[record][position]
-        if symbol.upper() in self.unknown_symbols:
+        known = symbol.upper() if symbol.isascii() else ""
+        if known and known in self.unknown_symbols:
             remedy = "is unknown and unknown=error forbids it; choose unknown=zero or uniform"
-        elif symbol.upper() in dict(self.ambiguity):
-            remedy = "is ambiguous and iupac=error forbids it; choose iupac=expand or unknown"
+        elif known in dict(self.ambiguity):
+            remedy = f"is ambiguous and iupac={iupac} forbids it; choose iupac=expand or unknown"
+            if iupac == "unknown":
+                remedy = "is read as unknown and unknown=error forbids it; choose iupac=expand"
         else:
             remedy = (
                 f"is not in the {self.name} alphabet "
@@ -212,4 +216,5 @@ def alphabet_named(name: str) -> Alphabet:
     except KeyError:
         raise InputError(
             f"alphabet: one of {', '.join(ALPHABETS)} needed, {name!r} found"
+            f"{did_you_mean(name, ALPHABETS)}"
         ) from None

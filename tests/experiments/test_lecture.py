@@ -179,7 +179,10 @@ def test_table_aligns_its_columns():
 
 SCRIPTS = {  # the files each leaves, and settings that make it quick: its result is tested above
     "forward_pass": ({"numbers.json", "network.png"}, {}),
-    "single_neurons": ({"fits.csv", "gradient_norms.png"}, {"max_steps": 5}),
+    "single_neurons": (
+        {"fits.csv", "gradient_norms.png"},
+        {"max_steps": 5, "optimisers": ["gradient descent"]},  # torch.optim is slow to import
+    ),
     "backpropagation": ({"derivatives.csv", "step_size.png"}, {"figure_exponents": [-6, -4]}),
     "gradient_descent": (
         {"epochs.csv", "trajectories.png", "losses.png", "termination.png"},

@@ -14,7 +14,7 @@ from __future__ import annotations
 import math
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
-from typing import NamedTuple
+from typing import Literal, NamedTuple
 
 import sklearn.linear_model
 import torch
@@ -35,7 +35,8 @@ from experiments.lecture.common import (
 )
 
 Model = LinearRegression | LogisticRegression | SoftmaxRegression
-OPTIMISERS = ("gradient descent", "L-BFGS")
+# updates the parameters; may evaluate J and its gradient anew
+Step = Callable[[Callable[[], Tensor]], object]
 # scikit-learn stops at this gradient; close to what float64 can resolve
 SKLEARN_TOLERANCE = 1e-10
 
@@ -50,6 +51,7 @@ class Settings:
     classes: int
     noise: float
     penalty: float
+    optimisers: list[Literal["gradient descent", "L-BFGS"]]
     learning_rates: dict[str, float]
     gradient_norm: float
     max_steps: int
@@ -105,7 +107,10 @@ def normal_equations(x: Tensor, y: Tensor) -> Weights:
 def scikit_learn(x: Tensor, y: Tensor, penalty: float) -> Weights:
     """Fit scikit-learn's logistic regression, binary or softmax, to the same objective.
 
-    It minimises ``sum_i loss_i + |W|^2 / (2 C)``: n times ours with ``C = 1 / (n lambda)``.
+    It minimises ``sum_i loss_i + |W|^2 / (2 C)``: n times ours with ``C = 1 / (n lambda)``. One
+    vector added to every class's weights changes no softmax, so the softmax optimum is a whole
+    plane wherever lambda is 0, and along the biases always. From zero, gradients keep the sum over
+    classes at zero, there as here: both end at the same point of it.
     """
     classifier = sklearn.linear_model.LogisticRegression(
         C=1 / (len(x) * penalty) if penalty else math.inf,
@@ -180,27 +185,42 @@ def problems(settings: Settings) -> Iterator[Problem]:
         )
 
 
-def train(problem: Problem, optimiser_name: str, settings: Settings) -> Fit:
+def gradient_descent(parameters: list[torch.nn.Parameter], learning_rate: float) -> Step:
+    """Return the step ``theta <- theta - alpha grad J(theta)``."""
+
+    @torch.no_grad()
+    def step(evaluate: Callable[[], Tensor]) -> None:
+        for parameter in parameters:
+            assert parameter.grad is not None
+            parameter -= learning_rate * parameter.grad
+
+    return step
+
+
+def lbfgs(parameters: list[torch.nn.Parameter]) -> Step:
+    """Return the step of L-BFGS, which divides by a curvature gathered from the last gradients."""
+    return torch.optim.LBFGS(
+        parameters,
+        max_iter=1,  # one update a step, so that steps compare
+        tolerance_grad=0,  # the termination criterion is ours
+        tolerance_change=0,
+        # full steps: next to the optimum J is flat to the last digit, and a line search,
+        # which compares values of J, would stall at gradients of some 1e-9
+        line_search_fn=None,
+    ).step
+
+
+def train(problem: Problem, optimiser: str, settings: Settings) -> Fit:
     """Minimise J on the full batch until ``|grad J| <= gradient_norm``, or for max_steps."""
     model = problem.make_model().double()
     parameters = list(model.parameters())
-    optimiser: torch.optim.Optimizer
-    if optimiser_name == "gradient descent":
-        # theta <- theta - alpha grad J(theta)
-        optimiser = torch.optim.SGD(parameters, lr=problem.learning_rate)
+    if optimiser == "gradient descent":
+        step = gradient_descent(parameters, problem.learning_rate)
     else:
-        optimiser = torch.optim.LBFGS(
-            parameters,
-            max_iter=1,  # one update a step, so that steps compare
-            tolerance_grad=0,  # the termination criterion is ours
-            tolerance_change=0,
-            # full steps: next to the optimum J is flat to the last digit, and a line search,
-            # which compares values of J, would stall at gradients of some 1e-9
-            line_search_fn=None,
-        )
+        step = lbfgs(parameters)
 
     def evaluate() -> Tensor:
-        optimiser.zero_grad()
+        model.zero_grad()
         penalty = problem.penalty / 2 * model.linear.weight.square().sum()
         value = problem.loss(model(problem.x), problem.y) + penalty
         value.backward()
@@ -213,7 +233,7 @@ def train(problem: Problem, optimiser_name: str, settings: Settings) -> Fit:
         norms.append(torch.nn.utils.get_total_norm(gradients).item())
         if norms[-1] <= settings.gradient_norm or len(norms) > settings.max_steps:
             break
-        optimiser.step(evaluate)
+        step(evaluate)
 
     assert model.linear.bias is not None
     reached = Weights(model.linear.weight.detach(), model.linear.bias.detach())
@@ -221,7 +241,7 @@ def train(problem: Problem, optimiser_name: str, settings: Settings) -> Fit:
     losses = problem.objective(reached) - problem.objective(problem.optimum)
     return Fit(
         problem.name,
-        optimiser_name,
+        optimiser,
         problem.by,
         len(norms) - 1,
         norms,
@@ -236,7 +256,7 @@ def fit_all(settings: Settings) -> list[Fit]:
     return [
         train(problem, optimiser, settings)
         for problem in problems(settings)
-        for optimiser in OPTIMISERS
+        for optimiser in settings.optimisers
     ]
 
 
@@ -260,8 +280,9 @@ def rows(fits: list[Fit]) -> list[tuple[str, ...]]:
 
 def draw(fits: list[Fit], threshold: float) -> Figure:
     """Plot the gradient's norm against steps: a panel for each optimiser."""
-    figure, axes = panels(len(OPTIMISERS), 9, 4.2)
-    for panel, optimiser in zip(axes, OPTIMISERS, strict=True):
+    optimisers = list(dict.fromkeys(fit.optimiser for fit in fits))
+    figure, axes = panels(len(optimisers), 4.5 * len(optimisers), 4.2)
+    for panel, optimiser in zip(axes, optimisers, strict=True):
         shown = [fit for fit in fits if fit.optimiser == optimiser]
         for i, fit in enumerate(shown):
             panel.semilogy(
