@@ -3,101 +3,107 @@
 from __future__ import annotations
 
 import warnings
-from collections.abc import Callable
 from typing import Any
 
 import numpy as np
 from sklearn.exceptions import ConvergenceWarning
 from sklearn.linear_model import LogisticRegression, Ridge
-from torch import Tensor
 
 from bionn.data.prepared import Prepared
+from bionn.data.targets import Targets
 from bionn.sequences.onehot import one_hot
 
-INVERSE_PENALTIES = (0.01, 0.1, 1.0)
+LOGISTIC_CS = (0.01, 0.1, 1.0)
 """Logistic regression's C, chosen by validation loss."""
 
-PENALTIES = (1.0, 10.0, 100.0, 1000.0)
+RIDGE_ALPHAS = (1.0, 10.0, 100.0, 1000.0)
 """Ridge's alpha, chosen by validation error."""
 
 
-def baselines(prepared: Prepared) -> dict[str, dict[str, Any]]:
-    """Scores of the baselines on validation and test, fitted on the training rows.
+def baselines(prepared: Prepared, *, refit: bool = False) -> dict[str, dict[str, Any]]:
+    """Scores of the baselines on validation and test rows.
+
+    Args:
+        prepared: the data.
+        refit: fit the linear model that is scored on test rows on training and validation rows
+            together, as the network was; its validation scores stay those of the first fit.
 
     Returns:
         ``{"majority" | "mean": {"val": scores, "test": scores}, "linear": {..., "setting": str}}``.
         ``majority`` gives the training shares of the classes to every row.
     """
     name = "mean" if prepared.targets.task == "regression" else "majority"
-    return {name: constant(prepared), "linear": linear(prepared)}
+    return {name: constant(prepared), "linear": linear(prepared, refit=refit)}
 
 
 def constant(prepared: Prepared) -> dict[str, Any]:
     """The training shares of the classes, or the training means of the targets."""
-    targets, train = prepared.targets, prepared.split.train
+    targets, split = prepared.targets, prepared.split
     if targets.task == "regression":
-        value = targets.values[train].mean(axis=0)
+        value = targets.values[split.train].mean(axis=0)
     else:
-        shares = np.bincount(targets.values[train], minlength=len(targets.classes)) / len(train)
+        counts = np.bincount(targets.values[split.train], minlength=len(targets.classes))
+        shares = counts / counts.sum()
         value = shares[1] if targets.task == "binary" else shares
+    return {
+        part: prepared.score(np.broadcast_to(value, (len(rows), *np.shape(value))).copy(), rows)
+        for part, rows in (("val", split.val), ("test", split.test))
+    }
 
-    def predict(rows: np.ndarray) -> np.ndarray:
-        return np.broadcast_to(value, (len(rows), *np.shape(value))).copy()
 
-    return _scored(prepared, predict)
+def linear(prepared: Prepared, *, refit: bool = False) -> dict[str, Any]:
+    """Logistic regression or ridge, its penalty chosen by the loss on validation rows."""
+    inputs, split, targets = _dense(prepared), prepared.split, prepared.targets
+    regression = targets.task == "regression"
+    fits = [
+        _fit(inputs, targets, split.train, penalty)
+        for penalty in (RIDGE_ALPHAS if regression else LOGISTIC_CS)
+    ]
+    chosen = min(fits, key=lambda model: _loss(model, inputs, targets, split.val))
+    val = prepared.score(_outputs(chosen, inputs[split.val], targets), split.val)
+    setting = chosen.alpha if isinstance(chosen, Ridge) else chosen.C
+    if refit:
+        chosen = _fit(inputs, targets, np.union1d(split.train, split.val), setting)
+    test = prepared.score(_outputs(chosen, inputs[split.test], targets), split.test)
+    named = f"ridge, alpha {setting:g}" if regression else f"logistic regression, C {setting:g}"
+    return {"val": val, "test": test, "setting": named}
 
 
-def linear(prepared: Prepared) -> dict[str, Any]:
-    """Logistic regression or ridge, its penalty chosen on validation rows."""
-    inputs = _dense(prepared)
-    split, targets = prepared.split, prepared.targets
-    best, best_loss, setting = None, np.inf, ""
+def _fit(
+    inputs: np.ndarray, targets: Targets, rows: np.ndarray, penalty: float
+) -> Ridge | LogisticRegression:
     if targets.task == "regression":
-        for alpha in PENALTIES:
-            model = Ridge(alpha=alpha).fit(inputs[split.train], targets.values[split.train])
-            errors = _columns(model.predict(inputs[split.val])) - targets.values[split.val]
-            loss = float(
-                ((errors / targets.values[split.train].std(axis=0).clip(1e-12)) ** 2).mean()
-            )
-            if loss < best_loss:
-                best, best_loss, setting = model, loss, f"ridge, alpha {alpha:g}"
+        model = Ridge(alpha=penalty)
     else:
-        for inverse in INVERSE_PENALTIES:
-            with warnings.catch_warnings():
-                warnings.simplefilter("ignore", ConvergenceWarning)
-                model = LogisticRegression(C=inverse, max_iter=300)
-                model.fit(inputs[split.train], targets.values[split.train])
-            chances = model.predict_proba(inputs[split.val])
-            truth = chances[np.arange(len(chances)), targets.values[split.val]]
-            loss = float(-np.log(truth.clip(1e-12)).mean())
-            if loss < best_loss:
-                best, best_loss, setting = model, loss, f"logistic regression, C {inverse:g}"
-    assert best is not None
-
-    def predict(rows: np.ndarray) -> np.ndarray:
-        if isinstance(best, Ridge):
-            return _columns(best.predict(inputs[rows]))
-        chances = best.predict_proba(inputs[rows])
-        return chances[:, 1] if targets.task == "binary" else chances
-
-    return _scored(prepared, predict) | {"setting": setting}
+        model = LogisticRegression(C=penalty, max_iter=300)
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore", ConvergenceWarning)
+        return model.fit(inputs[rows], targets.values[rows])
 
 
-def _columns(values: np.ndarray) -> np.ndarray:
-    return values.reshape(len(values), -1)
+def _outputs(model: Ridge | LogisticRegression, inputs: np.ndarray, targets: Targets) -> np.ndarray:
+    """Probabilities or values in the shape that scores take."""
+    if isinstance(model, Ridge):
+        return model.predict(inputs).reshape(len(inputs), -1)
+    chances = model.predict_proba(inputs)
+    return chances[:, 1] if targets.task == "binary" else chances
+
+
+def _loss(
+    model: Ridge | LogisticRegression, inputs: np.ndarray, targets: Targets, rows: np.ndarray
+) -> float:
+    """Mean cross-entropy, or squared error in units of each target's variance."""
+    truth = targets.values[rows]
+    if isinstance(model, Ridge):
+        scale = truth.std(axis=0).clip(1e-12)
+        return float((((_outputs(model, inputs[rows], targets) - truth) / scale) ** 2).mean())
+    chances = model.predict_proba(inputs[rows])
+    return float(-np.log(chances[np.arange(len(rows)), truth].clip(1e-12)).mean())
 
 
 def _dense(prepared: Prepared) -> np.ndarray:
     """The network's inputs as a float32 matrix ``(N, A * L)`` or ``(N, F)``."""
-    inputs: Tensor = prepared.inputs
+    inputs = prepared.inputs
     if prepared.code_table is not None:
         inputs = one_hot(inputs, prepared.code_table).flatten(1)
     return inputs.numpy()
-
-
-def _scored(prepared: Prepared, predict: Callable[[np.ndarray], np.ndarray]) -> dict[str, Any]:
-    split = prepared.split
-    return {
-        part: prepared.score(predict(rows), rows)
-        for part, rows in (("val", split.val), ("test", split.test))
-    }

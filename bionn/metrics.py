@@ -33,14 +33,30 @@ def binary_scores(probabilities: Tensor, targets: Tensor) -> dict[str, Any]:
     both = bool((targets == 0).any()) and bool((targets == 1).any())
     with warnings.catch_warnings():
         warnings.simplefilter("ignore", UserWarning)
+        confusion = tmc.binary_confusion_matrix(probabilities, targets)
         return {
             "accuracy": tmc.binary_accuracy(probabilities, targets).item(),
             "auroc": tmc.binary_auroc(probabilities, targets).item() if both else NAN,
             "auprc": tmc.binary_average_precision(probabilities, targets).item() if both else NAN,
-            "mcc": tmc.binary_matthews_corrcoef(probabilities, targets).item(),
+            "mcc": matthews(confusion),
             "f1": tmc.binary_f1_score(probabilities, targets).item(),
-            "confusion": tmc.binary_confusion_matrix(probabilities, targets).tolist(),
+            "confusion": confusion.tolist(),
         }
+
+
+def matthews(confusion: Tensor) -> float:
+    """Matthews' correlation coefficient of K classes; 0 where all is of one class or called so.
+
+    torchmetrics 1.9 gives a constant guess up to .7 instead of 0 for two classes.
+
+    Args:
+        confusion: counts ``(K, K)``, rows the true and columns the predicted class.
+    """
+    counts = confusion.double()
+    true, predicted, total = counts.sum(1), counts.sum(0), counts.sum()
+    covariance = counts.trace() * total - true @ predicted
+    variances = (total**2 - true @ true) * (total**2 - predicted @ predicted)
+    return (covariance / variances.sqrt()).item() if variances > 0 else 0.0
 
 
 def multiclass_scores(
@@ -59,38 +75,30 @@ def multiclass_scores(
     """
     count = len(classes)
     sizes = torch.bincount(targets, minlength=count)
-    defined = (sizes > 0) & (sizes < len(targets))
-    nan = torch.full((count,), NAN, dtype=torch.float64)
+    present = sizes > 0
+    ranked = present & (sizes < len(targets))
 
-    def per_class(metric: Any) -> Tensor:
+    def per_class(metric: Any, defined: Tensor) -> Tensor:
         values = metric(probabilities, targets, num_classes=count, average="none").double()
-        return torch.where(defined, values, nan)
+        return values.masked_fill(~defined, NAN)
 
     with warnings.catch_warnings():
         warnings.simplefilter("ignore", UserWarning)
-        precision, recall, f1, auroc, auprc = map(
-            per_class,
-            (
-                tmc.multiclass_precision,
-                tmc.multiclass_recall,
-                tmc.multiclass_f1_score,
-                tmc.multiclass_auroc,
-                tmc.multiclass_average_precision,
-            ),
-        )
+        precision = per_class(tmc.multiclass_precision, present)
+        recall = per_class(tmc.multiclass_recall, present)
+        f1 = per_class(tmc.multiclass_f1_score, present)
+        auroc = per_class(tmc.multiclass_auroc, ranked)
+        auprc = per_class(tmc.multiclass_average_precision, ranked)
+        confusion = tmc.multiclass_confusion_matrix(probabilities, targets, num_classes=count)
         return {
             "accuracy": tmc.multiclass_accuracy(
                 probabilities, targets, num_classes=count, average="micro"
             ).item(),
             "auroc": auroc.nanmean().item(),
             "auprc": auprc.nanmean().item(),
-            "mcc": tmc.multiclass_matthews_corrcoef(
-                probabilities, targets, num_classes=count
-            ).item(),
+            "mcc": matthews(confusion),
             "f1": f1.nanmean().item(),
-            "confusion": tmc.multiclass_confusion_matrix(
-                probabilities, targets, num_classes=count
-            ).tolist(),
+            "confusion": confusion.tolist(),
             "per_class": {
                 name: {
                     "precision": precision[k].item(),

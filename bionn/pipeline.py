@@ -28,7 +28,7 @@ from bionn.formats.output import replacing, write_json, write_table
 from bionn.metrics import CLASSIFICATION, REGRESSION
 from bionn.predict import Predictor
 from bionn.report.console import print_data, print_result, print_training
-from bionn.training.fit import Trained, train
+from bionn.training.fit import Trained, check, train
 from bionn.training.options import TrainingOptions, choose
 
 RUN_FILES = (
@@ -93,6 +93,7 @@ def run(
     splits = make_splits(samples, targets, data_options)
     folds = [prepare(samples, targets, split, data_options) for split in splits[:1]]
     settled = choose(training_options, folds[0])
+    check(folds[0], settled)
     print_data(console, samples, splits)
     print_training(console, folds[0], settled)
 
@@ -217,16 +218,17 @@ def score(
     predictor: Predictor, prepared: Prepared, trained: Trained, *, with_baselines: bool
 ) -> dict[str, Any]:
     """The contents of ``metrics.json`` for one split."""
-    split = prepared.split
+    split, refitted = prepared.split, trained.model is not trained.selected
     test = evaluate(predictor, prepared, split.test)
-    val = evaluate(predictor, prepared, split.val)
+    val = evaluate(Predictor(trained.selected, predictor.manifest), prepared, split.val)
     metrics: dict[str, Any] = {
         "task": prepared.targets.task,
         "n": {part: len(getattr(split, part)) for part in ("train", "val", "test")},
         "test": test,
         "val": val,
-        "baselines": fit_baselines(prepared) if with_baselines else {},
+        "baselines": fit_baselines(prepared, refit=refitted) if with_baselines else {},
         "training": {
+            "refit": refitted,
             "epochs": trained.epochs,
             "best_epoch": trained.best_epoch,
             "stopped": trained.reason,

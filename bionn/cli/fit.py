@@ -72,7 +72,7 @@ def _run(verb: str, arguments: Sequence[str]) -> int:
                 subclass_mode_model=True,
                 subclass_mode_data=True,
                 load_from_checkpoint_support=False,
-                parser_kwargs={verb: quiet, "exit_on_error": False},
+                parser_kwargs={verb: quiet, **quiet},
             )
         except ArgumentError as error:
             raise InputError(_essence(str(error))) from None
@@ -122,4 +122,4 @@ def _essence(message: str) -> str:
         message += did_you_mean(slip[2], accepted)
     if slip := re.search(r"module '([\w.]+)' has no attribute '(\w+)'", message):
         message += did_you_mean(slip[2], dir(import_module(slip[1])))
-    return message
+    return message.strip()

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from argparse import BooleanOptionalAction
 from collections.abc import Sequence
 
 from bionn.cli.parser import Parser, batch_size, integers, read_config, shares, words
@@ -62,6 +63,12 @@ def make_parser() -> Parser:
     training.add_argument("--max-epochs", type=int, metavar="N", help="the most epochs")
     training.add_argument(
         "--patience", type=int, metavar="N", help="epochs without a better val loss"
+    )
+    training.add_argument(
+        "--refit",
+        action=BooleanOptionalAction,
+        default=None,
+        help="train once more on train and val rows for the chosen epochs (default: small data)",
     )
     training.add_argument("--min-gradient-norm", type=float, metavar="G", help="stop below it")
     training.add_argument("--min-loss-change", type=float, metavar="D", help="stop below it")

@@ -50,7 +50,7 @@ class EpochOrder:
         """The row numbers in this epoch's order, ``int64``."""
         if not self.shuffle:
             return self.rows
-        generator = torch.Generator().manual_seed((self.seed << 20) + self.epoch)
+        generator = torch.Generator().manual_seed(((self.seed << 20) + self.epoch) % 2**63)
         return self.rows[torch.randperm(len(self.rows), generator=generator)]
 
 

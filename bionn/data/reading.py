@@ -44,13 +44,10 @@ def read_samples(inputs: Source | Sequence[Source], options: DataOptions) -> Sam
         raise InputError("inputs: a FASTA file or a table needed, none given")
     fasta = [not isinstance(source, pd.DataFrame) and is_fasta(source) for source, _ in sources]
     sheet = None if options.labels is None else as_table(options.labels)
-    given = [path for path, part in sources if not part]
     by_file = all(fasta) and sheet is None
-    if by_file and len(given) == 1:
-        raise InputError(
-            f"{given[0]}: a target needed for each record; give a table of labels (labels), or one "
-            "FASTA file for each class"
-        )
+    order = _file_classes(sources, options) if by_file else ()
+    if sheet is not None and all(fasta) and options.id_column is not None:
+        sheet.require(options.id_column)
     pieces = []
     for (source, part), from_fasta in zip(sources, fasta, strict=True):
         if from_fasta and not isinstance(source, pd.DataFrame):
@@ -59,14 +56,14 @@ def read_samples(inputs: Source | Sequence[Source], options: DataOptions) -> Sam
             if sheet is not None and records.repeated_ids:
                 raise _repeated(records.ids, records.where)
         else:
-            piece = _from_table(as_table(source, options.columns), options, labelled=sheet is None)
+            piece = _from_table(as_table(source, options.columns), options, sheet)
         pieces.append(piece if not part else replace(piece, table=piece.table.assign(part=part)))
     samples = concatenate(pieces, [_shown(source) for source, _ in sources])
     if sheet is not None:
         samples = _join(samples, sheet, options)
     if by_file:
-        order = tuple(dict.fromkeys(class_name(path) for path in given))
         samples = replace(samples, class_order=order[::-1] if len(order) == 2 else order)
+    _check_groups(samples)
     if options.group_pattern is not None:
         samples = replace(samples, table=samples.table.assign(group=_id_groups(samples, options)))
     samples = _with_unique_ids(samples)
@@ -86,11 +83,13 @@ def as_table(source: Source, columns: Sequence[str] | None = None) -> Table:
 
 
 def class_name(source: Source) -> str:
-    """The class that a FASTA file's name stands for: its stem."""
-    name = Path(str(source)).name
-    return re.sub(
-        r"(\.(fa|fasta|fna|ffn|fas|fsa|faa|frn))?(\.b?gz)?$", "", name, flags=re.IGNORECASE
-    )
+    """The class that a FASTA file's name stands for: its stem.
+
+    Example:
+        >>> class_name("data/enhancers.fa.gz")
+        'enhancers'
+    """
+    return Path(re.sub(r"\.b?gz$", "", str(source), flags=re.IGNORECASE)).stem
 
 
 def find_id_column(table: Table, named: str | None, *, default: str | None = None) -> str | None:
@@ -109,9 +108,9 @@ def find_sequence_column(table: Table, named: str | None, alphabet: Alphabet) ->
     if named is not None:
         return table.require(named)
     symbols = re.compile(f"[{alphabet.symbols.replace('-', '')}XU]{{8,}}", re.IGNORECASE)
-    found = []
-    for column in table.columns:
-        head = [cell for cell in table.text(column)[:50] if cell]
+    found, top = [], Table(table.frame.head(50), table.path)
+    for column in top.columns:
+        head = [cell for cell in top.text(column) if cell]
         if head and sum(bool(symbols.fullmatch(cell)) for cell in head) > len(head) / 2:
             found.append(column)
     if len(found) > 1:
@@ -122,6 +121,29 @@ def find_sequence_column(table: Table, named: str | None, alphabet: Alphabet) ->
             "choose one with sequence-column"
         )
     return found[0] if found else None
+
+
+def _file_classes(sources: Sequence[tuple[Source, str]], options: DataOptions) -> tuple[str, ...]:
+    """The classes that FASTA files without a table stand for, in the order given."""
+    given = [source for source, part in sources if not part]
+    if len(given) == 1:
+        raise InputError(
+            f"{given[0]}: a target needed for each record; give a table of labels (labels), or one "
+            "FASTA file for each class"
+        )
+    for column in (*options.targets, *options.roles.values()):
+        raise InputError(
+            f"{given[0]}: no column {column!r} in FASTA files; give a table that has it (labels)"
+        )
+    order = tuple(dict.fromkeys(class_name(source) for source in given))
+    for source, part in sources:
+        if class_name(source) not in order:
+            raise InputError(
+                f"{source}: a {part} file of one class needed, named as one of the inputs "
+                f"({', '.join(order)}), {class_name(source)!r} found; give a table of labels "
+                "(labels) instead"
+            )
+    return order
 
 
 def _id_case(column: str) -> str:
@@ -144,16 +166,21 @@ def _from_fasta(records: FastaRecords, *, label: str | None) -> Samples:
     )
 
 
-def _from_table(table: Table, options: DataOptions, *, labelled: bool) -> Samples:
+def _from_table(table: Table, options: DataOptions, sheet: Table | None) -> Samples:
     """The samples of a table; without targets where a sample sheet brings them."""
-    notes = []
+    notes, labelled = [], sheet is None
     alphabet = alphabet_named(options.alphabet)
     sequence = None
+    if options.features is not None and options.sequence_column is not None:
+        raise InputError("features: not together with sequence-column; name one of them")
     if options.features is None:
         sequence = find_sequence_column(table, options.sequence_column, alphabet)
     default = None if labelled else table.columns[0]
-    id_column = find_id_column(table, options.id_column, default=default)
-    taken = {sequence, id_column, options.split_column, options.fold_column, options.group_column}
+    named = options.id_column
+    if sheet is not None and named in sheet.columns and named not in table.columns:
+        named = None
+    id_column = find_id_column(table, named, default=default)
+    taken = {sequence, id_column, *options.roles.values()}
     targets = _target_columns(table, options, taken, bool(sequence)) if labelled else []
     meta = pd.DataFrame(index=range(len(table)))
     if id_column is None:
@@ -168,10 +195,14 @@ def _from_table(table: Table, options: DataOptions, *, labelled: bool) -> Sample
         meta["sequence"] = table.text(sequence)
         _require_cells(table, sequence, "a sequence")
     else:
-        names, skipped = _feature_columns(table, options.features, taken | set(targets))
+        names, skipped = _feature_columns(
+            table, options.features, taken | set(options.targets or targets)
+        )
         features = pd.DataFrame({name: table.numeric(name) for name in names})
         if skipped:
-            notes.append(f"{table.path}: columns left out because they are text: {_some(skipped)}")
+            notes.append(
+                f"{table.path}: columns left out because they are not numbers: {_some(skipped)}"
+            )
     if sequence is not None and options.sequence_column is None:
         notes.append(f"{table.path}: sequences are in column {sequence!r}")
     if targets and not options.targets:
@@ -191,15 +222,10 @@ def _require_cells(table: Table, column: str, what: str) -> None:
 
 def _roles(table: Table, options: DataOptions, required: bool) -> dict[str, list[str]]:
     """The columns that the split asks for, by the names that samples give them."""
-    roles = {
-        "part": options.split_column,
-        "fold": options.fold_column,
-        "group": options.group_column,
-    }
     return {
         role: table.text(column)
-        for role, column in roles.items()
-        if column is not None and (required or column in table.columns)
+        for role, column in options.roles.items()
+        if required or column in table.columns
     }
 
 
@@ -227,6 +253,12 @@ def _feature_columns(
 
     A column in which most cells are numbers is numeric: its other cells are errors.
     """
+    for column in named or ():
+        if column in taken:
+            raise InputError(
+                f"features: {column!r} is the id, the target or a column of the split as well; "
+                "leave it out"
+            )
     if named is not None:
         return [table.require(column) for column in named], []
     numeric, text = [], []
@@ -248,6 +280,7 @@ def _join(samples: Samples, sheet: Table, options: DataOptions) -> Samples:
     id_column = find_id_column(sheet, known, default=sheet.columns[0])
     assert id_column is not None
     sheet_ids = sheet.text(id_column)
+    _require_cells(sheet, id_column, "an id")
     if len(set(sheet_ids)) < len(sheet_ids):
         raise _repeated(sheet_ids, sheet.where)
     ids = samples.ids
@@ -278,29 +311,28 @@ def _join(samples: Samples, sheet: Table, options: DataOptions) -> Samples:
     has_label = np.array([name in row_of for name in ids])
     samples = samples.keep(has_label, *notes)
     rows = [row_of[name] for name in samples.ids]
-    roles = {
-        "part": options.split_column,
-        "fold": options.fold_column,
-        "group": options.group_column,
-    }
-    taken = {id_column, *roles.values()}
+    taken: set[str | None] = {id_column, *options.roles.values()}
     targets = _target_columns(sheet, options, taken, with_sequences=True)
     if not options.targets:
         samples = replace(
             samples, notes=(*samples.notes, f"{sheet.path}: the target is column {targets[0]!r}")
         )
     brought = {}
-    for role, column in roles.items():
-        if column is not None and (column in sheet.columns or role not in samples.table):
+    for role, column in options.roles.items():
+        named_by_inputs = role in samples.table and any(samples.table[role])
+        if column in sheet.columns or not named_by_inputs:
             cells = sheet.text(sheet.require(column))
             brought[role] = [cells[row] for row in rows]
+    from_sheet = frozenset({"target", *brought})
     if "part" in brought and "part" in samples.table:
         own = samples.table["part"].tolist()
         brought["part"] = [a or b for a, b in zip(own, brought["part"], strict=True)]
     columns = {name: sheet.text(name) for name in targets}
     return replace(
         samples,
-        table=samples.table.assign(**brought),
+        table=samples.table.assign(**brought, sheet_row=rows),
+        locate_in_sheet=sheet.where,
+        from_sheet=from_sheet,
         targets=pd.DataFrame({n: [cells[row] for row in rows] for n, cells in columns.items()}),
     )
 
@@ -308,8 +340,9 @@ def _join(samples: Samples, sheet: Table, options: DataOptions) -> Samples:
 def _repeated(ids: list[str], where) -> FormatError:
     """The error for the first id that stands twice; FASTA's ``id#2`` counts as its ``id``."""
     first: dict[str, int] = {}
+    renamed = len(set(ids)) == len(ids)
     for row, name in enumerate(ids):
-        plain = re.sub(r"#\d+$", "", name) if name not in first else name
+        plain = re.sub(r"#\d+$", "", name) if renamed else name
         if plain in first:
             line = where(first[plain]).rpartition(":")[2]
             return FormatError(
@@ -320,20 +353,34 @@ def _repeated(ids: list[str], where) -> FormatError:
     raise AssertionError("no id stands twice")
 
 
+def _check_groups(samples: Samples) -> None:
+    for row, group in enumerate(samples.column("group") or ()):
+        if not group:
+            raise FormatError(
+                f"{samples.where(row, 'group')}: group-column: a group needed, an empty cell found; "
+                "complete or remove the row"
+            )
+
+
 def _id_groups(samples: Samples, options: DataOptions) -> list[str]:
     try:
         pattern = re.compile(options.group_pattern or "")
     except re.error as error:
-        raise InputError(f"group-pattern: not a regular expression ({error})") from None
+        raise InputError(
+            f"group-pattern: a regular expression needed, {options.group_pattern!r} found ({error}); "
+            "write one as '^(.*)_[0-9]+$'"
+        ) from None
+    if options.group_column is not None:
+        raise InputError("group-pattern: not together with group-column; name one of them")
     if pattern.groups < 1:
         raise InputError("group-pattern: a group in parentheses needed, as in '^(.*)_[0-9]+$'")
     groups = []
     for row, name in enumerate(samples.ids):
         match = pattern.search(name)
-        if match is None:
+        if match is None or match.group(1) is None:
             raise InputError(
-                f"{samples.where(row)}: group-pattern {options.group_pattern!r} does not match "
-                f"id {name!r}"
+                f"{samples.where(row)}: group-pattern {options.group_pattern!r} finds no group in "
+                f"id {name!r}; widen it"
             )
         groups.append(match.group(1))
     return groups
@@ -353,9 +400,9 @@ def _with_known_parts(samples: Samples) -> Samples:
         return samples
     for row, part in enumerate(parts):
         if part and part.lower() not in _PARTS:
-            raise InputError(
-                f"{samples.where(row)}: split: train, val or test needed, {part!r} found"
-                f"{did_you_mean(part, _PARTS)}"
+            raise FormatError(
+                f"{samples.where(row, 'part')}: split-column: train, val, test or drop needed, {part!r} "
+                f"found{did_you_mean(part, _PARTS)}"
             )
     known = [_PARTS[part.lower()] if part else "" for part in parts]
     return replace(samples, table=samples.table.assign(part=known))
@@ -363,17 +410,20 @@ def _with_known_parts(samples: Samples) -> Samples:
 
 def _without_missing_targets(samples: Samples, allow_missing: bool) -> Samples:
     if samples.targets.shape[1] == 0:
-        raise InputError("target: at least one target needed, none found")
+        raise InputError(
+            "target: FASTA files beside tables need their labels in one table; name it with labels"
+        )
     missing = (samples.targets == "").any(axis=1).to_numpy()
     if not missing.any():
         return samples
     row = int(np.argmax(missing))
     column = samples.targets.columns[int(np.argmax(samples.targets.iloc[row] == ""))]
     if not allow_missing:
-        raise InputError(
-            f"{samples.where(row)}: id {samples.ids[row]!r} has no value in target {column!r}, "
-            f"nor have {int(missing.sum()) - 1} other rows; complete them, or leave these out with "
-            "allow-missing"
+        others = int(missing.sum()) - 1
+        raise FormatError(
+            f"{samples.where(row, 'target')}: id {samples.ids[row]!r} has no value in target {column!r}"
+            + f", nor have {others} other rows" * (others > 0)
+            + "; complete the file, or leave such rows out with allow-missing"
         )
     note = f"left out {int(missing.sum())} samples without a target value"
     return samples.keep(~missing, note)

@@ -14,6 +14,9 @@ from bionn.formats.fasta import IdRule
 
 Source = str | Path | pd.DataFrame
 
+ROLES = ("part", "fold", "group")
+"""What a column may tell the split; the names of those columns in :attr:`Samples.table`."""
+
 
 @dataclass(frozen=True)
 class DataOptions:
@@ -35,7 +38,7 @@ class DataOptions:
         split_column: a column of ``train`` / ``val`` / ``test``.
         fold_column: a column of fold numbers 0..K-1, or ``drop``.
         folds: make this many folds by ``split``.
-        group_column: rows of one group stay together.
+        group_column: rows of one group stay together, whatever the ``split``.
         group_pattern: a regular expression whose first group, found in the id, is the group.
         fractions: shares of train, validation and test.
         length: positions of an encoded sequence; the longest sequence's when None.
@@ -74,6 +77,12 @@ class DataOptions:
     seed: int = 0
 
     @property
+    def roles(self) -> dict[str, str]:
+        """The columns named for the split, by role."""
+        columns = (self.split_column, self.fold_column, self.group_column)
+        return {r: c for r, c in zip(ROLES, columns, strict=True) if c is not None}
+
+    @property
     def targets(self) -> list[str]:
         """The target columns as a list, empty when none is named."""
         if self.target is None:
@@ -88,12 +97,15 @@ class Samples:
     Attributes:
         table: a row a sample: ``id``, all different; ``sequence`` if the inputs are sequences;
             ``part`` (train, val, test, drop or ""), ``fold`` and ``group`` where columns were
-            named for them; ``source`` and ``row``, which file and record it came from.
+            named for them; ``source`` and ``row``, which file and record it came from, and
+            ``sheet_row``, which row of a sample sheet.
         features: ``float64 (N, F)`` by feature name, NaN where missing; None for sequences.
         targets: the target cells as text, ``(N, T)`` by target name.
         locate: for each source, the function from a record to its ``file:line``.
         class_order: classes in an order that the input forces, or None.
         notes: what was decided or left out, a sentence each.
+        locate_in_sheet: the same function for the sample sheet, or None.
+        from_sheet: what the sheet holds: ``target``, ``part``, ``fold``, ``group``.
     """
 
     table: pd.DataFrame
@@ -102,6 +114,8 @@ class Samples:
     locate: tuple[Callable[[int], str], ...]
     class_order: tuple[str, ...] | None = None
     notes: tuple[str, ...] = ()
+    locate_in_sheet: Callable[[int], str] | None = None
+    from_sheet: frozenset[str] = frozenset()
 
     def __len__(self) -> int:
         return len(self.table)
@@ -120,8 +134,10 @@ class Samples:
         """``part``, ``fold`` or ``group`` of each sample, None where it was not asked for."""
         return self.table[name].tolist() if name in self.table else None
 
-    def where(self, sample: int) -> str:
-        """``file:line`` of a sample."""
+    def where(self, sample: int, what: str = "sample") -> str:
+        """``file:line`` of a sample, or of its target, part, fold or group."""
+        if self.locate_in_sheet is not None and what in self.from_sheet:
+            return self.locate_in_sheet(int(self.table["sheet_row"].iloc[sample]))
         source, row = self.table[["source", "row"]].iloc[sample]
         return self.locate[source](row)
 
@@ -152,7 +168,9 @@ def concatenate(pieces: Sequence[Samples], names: Sequence[str]) -> Samples:
             need, found = (
                 "sequences" if p.features is None else "numeric features" for p in (first, piece)
             )
-            raise InputError(f"{name}: {need} needed as in {names[0]}, {found} found")
+            raise InputError(
+                f"{name}: {need} needed as in {names[0]}, {found} found; give files of one kind"
+            )
         for columns, others in ((first.targets, piece.targets), (first.features, piece.features)):
             missing = [] if columns is None or others is None else set(columns) - set(others)
             if missing:
@@ -172,7 +190,7 @@ def concatenate(pieces: Sequence[Samples], names: Sequence[str]) -> Samples:
         features = pd.concat(frames, ignore_index=True)
     return replace(
         first,
-        table=pd.concat(tables, ignore_index=True).fillna(""),
+        table=pd.concat(tables, ignore_index=True).fillna(dict.fromkeys(ROLES, "")),
         features=features,
         targets=pd.concat(
             [piece.targets[list(first.targets)] for piece in pieces], ignore_index=True

@@ -9,7 +9,7 @@ import numpy as np
 
 from bionn.data.samples import DataOptions, Samples
 from bionn.data.targets import Targets
-from bionn.errors import InputError, did_you_mean
+from bionn.errors import FormatError, InputError, did_you_mean
 
 SPLITS = ("random", "stratified", "group")
 
@@ -73,7 +73,8 @@ def group_parts(
 ) -> np.ndarray:
     """A part number for each row, equal for rows of one group, shares as near as groups allow.
 
-    Large groups are dealt out first, each to the part that lacks most rows.
+    Large groups are dealt out first, each to the part that lacks most rows; the last ones to parts
+    that have none yet.
 
     Raises:
         InputError: fewer groups than parts.
@@ -81,15 +82,17 @@ def group_parts(
     names, member, sizes = np.unique(np.asarray(groups), return_inverse=True, return_counts=True)
     if len(names) < len(fractions):
         raise InputError(
-            f"group: at least {len(fractions)} groups needed, {len(names)} found; "
-            "choose another column or pattern"
+            f"split: at least {len(fractions)} groups needed, {len(names)} found; "
+            "choose another group-column or group-pattern"
         )
     want = np.asarray(fractions, dtype=float) / sum(fractions) * len(member)
     shuffled = rng.permutation(len(names))
     part_of = np.empty(len(names), dtype=np.int64)
-    for group in shuffled[np.argsort(-sizes[shuffled], kind="stable")]:
-        part = int(np.argmax(want))
-        part_of[group] = part
+    empty = np.ones(len(fractions), dtype=bool)
+    for dealt, group in enumerate(shuffled[np.argsort(-sizes[shuffled], kind="stable")]):
+        must_fill = len(names) - dealt <= empty.sum()
+        part = int(np.argmax(np.where(empty, want, -np.inf) if must_fill else want))
+        part_of[group], empty[part] = part, False
         want[part] -= sizes[group]
     return part_of[member]
 
@@ -102,9 +105,12 @@ def make_splits(samples: Samples, targets: Targets, options: DataOptions) -> lis
     """
     if len(options.fractions) != 3 or min(options.fractions) <= 0:
         raise InputError(
-            f"fractions: 3 shares above 0 (train, val, test) needed, {tuple(options.fractions)} found"
+            "fractions: 3 shares above 0 (train, val, test) needed, "
+            f"{tuple(options.fractions)} found; give three"
         )
     given_parts, folds = samples.column("part"), samples.column("fold")
+    if options.folds is not None and given_parts is not None and any(given_parts):
+        raise InputError("folds: not together with split-column, val or test; leave one out")
     if folds is not None:
         splits = _given_folds(samples, np.asarray(folds))
     elif given_parts is not None and any(given_parts):
@@ -130,13 +136,13 @@ def _divide(
 ) -> tuple[np.ndarray, str]:
     """Part numbers for the chosen rows, by the kind of split asked for, and its name."""
     groups = samples.column("group")
-    kind = options.split or ("group" if groups else "stratified")
+    kind = options.split or "stratified"
     if kind not in SPLITS:
         raise InputError(
             f"split: one of {', '.join(SPLITS)} needed, {kind!r} found{did_you_mean(kind, SPLITS)}"
         )
     rng = np.random.default_rng([options.seed, 0x5B117])
-    if kind == "group":
+    if kind == "group" or groups is not None:  # rows of one group stay together, whatever the kind
         if groups is None:
             raise InputError("split: group needs group-column or group-pattern; name one")
         return group_parts([groups[row] for row in rows], shares, rng), "group"
@@ -163,23 +169,26 @@ def _given_parts(
 
 
 def _given_folds(samples: Samples, folds: np.ndarray) -> list[Split]:
-    numbers = sorted({fold for fold in folds if fold.isdigit()}, key=int)
     for row, fold in enumerate(folds):
-        if not fold.isdigit() and fold.lower() != "drop":
-            raise InputError(
-                f"{samples.where(row)}: fold: a number from 0 or drop needed, {fold!r} found"
+        if not fold.isdecimal() and fold.lower() != "drop":
+            raise FormatError(
+                f"{samples.where(row, 'fold')}: fold-column: a number from 0 or drop needed, {fold!r} "
+                "found; correct it"
             )
-    if [int(n) for n in numbers] != list(range(len(numbers))) or len(numbers) < 3:
+    parts = np.array([int(fold) if fold.isdecimal() else -1 for fold in folds])
+    numbers = np.unique(parts[parts >= 0]).tolist()
+    if numbers != list(range(len(numbers))) or len(numbers) < 3:
         raise InputError(
-            f"fold: numbers 0..K-1 with K at least 3 needed, {', '.join(numbers) or 'none'} found"
+            "fold-column: numbers 0..K-1 with K at least 3 needed, "
+            f"{', '.join(map(str, numbers)) or 'none'} found; number them without gaps"
         )
-    return _rotate(np.array([int(f) if f.isdigit() else -1 for f in folds]), "folds as given")
+    return _rotate(parts, "folds as given")
 
 
 def _new_folds(samples: Samples, targets: Targets, options: DataOptions) -> list[Split]:
     count = options.folds or 0
     if count < 3:
-        raise InputError(f"folds: at least 3 needed, {count} found")
+        raise InputError(f"folds: at least 3 needed, {count} found; choose more")
     rows = np.arange(len(samples))
     parts, name = _divide(rows, [1.0] * count, samples, targets, options)
     return _rotate(parts, f"{count} folds, {name}")
@@ -210,5 +219,5 @@ def _check(split: Split, targets: Targets) -> None:
         if absent:
             raise InputError(
                 f"split: class {targets.classes[min(absent)]!r} has no training row; "
-                "choose another split"
+                "choose another split, or keep other classes only (classes)"
             )

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 
@@ -10,7 +11,7 @@ import numpy as np
 from bionn.data.samples import DataOptions, Samples
 from bionn.errors import FormatError, InputError, did_you_mean
 from bionn.models.heads import TASKS, TaskKind
-from bionn.preprocess.targets import ClassEncoder
+from bionn.preprocess.targets import ClassEncoder, natural_key
 
 MIN_CLASS_ROWS = 3
 """A class needs a row each for training, validation and test."""
@@ -47,7 +48,7 @@ def infer_task(values: Sequence[str]) -> TaskKind:
     """Text is classes, integers of at most 20 distinct values are classes, else regression."""
     distinct = set(values)
     try:
-        numbers = [float(value) for value in distinct]
+        numbers = [_number(value) for value in distinct]
     except ValueError:
         return "binary" if len(distinct) == 2 else "multiclass"
     integers = all(number.is_integer() for number in numbers)
@@ -87,7 +88,8 @@ def find_targets(samples: Samples, options: DataOptions) -> tuple[Samples, Targe
         for name in options.classes:
             if name not in set(labels):
                 raise InputError(
-                    f"classes: no row has class {name!r}{did_you_mean(name, set(labels))}"
+                    f"classes: no row has class {name!r}{did_you_mean(name, set(labels))}; "
+                    f"there are {_some(sorted(set(labels), key=natural_key))}"
                 )
         keep = labels.isin(list(options.classes)).to_numpy()
         left_out = int((~keep).sum())
@@ -95,15 +97,16 @@ def find_targets(samples: Samples, options: DataOptions) -> tuple[Samples, Targe
             keep, *([f"left out {left_out} rows of other classes"] * bool(left_out))
         )
         labels = samples.targets[first]
-        task = "binary" if len(set(options.classes)) == 2 else task
     counts = labels.value_counts()
     if len(counts) < 2:
         raise InputError(
-            f"target {first!r}: at least 2 classes needed, only {counts.index[0]!r} found"
+            f"target {first!r}: at least 2 classes needed, only {counts.index[0]!r} found; "
+            "add rows of another, or choose another target"
         )
+    task = "binary" if len(counts) == 2 else task
     if counts.min() < MIN_CLASS_ROWS:
         rare = counts.idxmin()
-        line = samples.where(int(np.argmax(labels == rare)))
+        line = samples.where(int(np.argmax(labels == rare)), "target")
         raise InputError(
             f"{line}: class {rare!r} has {counts.min()} rows, at least {MIN_CLASS_ROWS} needed; add "
             "rows or keep other classes only (classes)"
@@ -130,9 +133,11 @@ def _task(samples: Samples, options: DataOptions) -> TaskKind:
     if options.task == "auto":
         if samples.targets.shape[1] > 1:
             return "regression"
-        if options.classes and len(set(options.classes)) == 2:
-            return "binary"
+        if options.classes:
+            return "binary" if len(set(options.classes)) == 2 else "multiclass"
         return infer_task(samples.targets.iloc[:, 0].tolist())
+    if options.task == "regression" and options.classes:
+        raise InputError("classes: a regression has none; leave them out, or choose another task")
     for kind in TASKS:
         if options.task == kind:
             return kind
@@ -148,12 +153,25 @@ def _numbers(samples: Samples, name: str) -> np.ndarray:
     values = np.empty(len(cells))
     for row, cell in enumerate(cells):
         try:
-            values[row] = float(cell)
+            values[row] = _number(cell)
         except ValueError:
             values[row] = np.nan
         if not np.isfinite(values[row]):
+            comma = re.fullmatch(r"[+-]?\d+,\d+", cell)
+            remedy = "write the decimal point as '.'" if comma else "correct it or leave it empty"
             raise FormatError(
-                f"{samples.where(row)}: target {name!r}: a finite number needed, {cell!r} found; "
-                "correct it, or leave the cell empty"
+                f"{samples.where(row, 'target')}: target {name!r}: a finite number needed, "
+                f"{cell!r} found; {remedy}"
             )
     return values
+
+
+def _number(cell: str) -> float:
+    """A number as tables write it: Python's ``1_000`` is text."""
+    if "_" in cell:
+        raise ValueError(cell)
+    return float(cell)
+
+
+def _some(names: Sequence[str], most: int = 8) -> str:
+    return ", ".join(names[:most]) + (", ..." if len(names) > most else "")

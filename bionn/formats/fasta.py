@@ -126,7 +126,9 @@ def read_fasta(path: str | Path, *, id_rule: IdRule = "first") -> FastaRecords:
     records = FastaRecords(path, unique, sequences, renamed)
     for record, (name, sequence) in enumerate(zip(ids, sequences, strict=True)):
         if not name:
-            raise FormatError(f"{records.where(record)}: an id needed after '>', none found; name it")
+            raise FormatError(
+                f"{records.where(record)}: an id needed after '>', none found; name it"
+            )
         if not sequence:
             raise FormatError(
                 f"{records.where(record)}: record {name!r} has no sequence; complete or remove it"

@@ -162,7 +162,7 @@ def read_table(path: str | Path, *, names: Sequence[str] | None = None) -> Table
             if all(len(other) == width + 1 for other in data):
                 remedy = "the header lacks a name, perhaps that of the first column; add it"
             raise FormatError(f"{path}:{line}: {width} cells needed, {len(row)} found; {remedy}")
-    return Table(pd.DataFrame(data, columns=columns, dtype=object), path)
+    return Table(pd.DataFrame(data, columns=pd.Index(columns), dtype=object), path)
 
 
 def _read_parquet(path: Path) -> Table:

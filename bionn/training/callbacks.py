@@ -107,15 +107,36 @@ class StopOnLossChange(L.Callback):
         self.last = loss
 
 
+class StopAfter(L.Callback):
+    """Stops after some epochs, whatever length the schedule was laid out for.
+
+    Args:
+        epochs: how many, from 1.
+    """
+
+    def __init__(self, epochs: int) -> None:
+        self.epochs = epochs
+
+    def on_train_epoch_end(self, trainer: L.Trainer, pl_module: L.LightningModule) -> None:
+        """Stop when the last of them is done."""
+        del pl_module
+        if trainer.current_epoch + 1 >= self.epochs:
+            trainer.should_stop = True
+
+
 class EpochProgress(L.Callback):
     """One progress bar over the epochs with the losses beside it, redrawn once an epoch.
 
     Args:
         console: where to draw.
         label: what stands before the bar.
+        epochs: the length of the bar; the trainer's ``max_epochs`` when None.
     """
 
-    def __init__(self, console: Console, label: str = "training") -> None:
+    def __init__(
+        self, console: Console, label: str = "training", *, epochs: int | None = None
+    ) -> None:
+        self._epochs = epochs
         self._progress = Progress(
             TextColumn(label),
             BarColumn(bar_width=24),
@@ -130,7 +151,7 @@ class EpochProgress(L.Callback):
     def on_train_start(self, trainer: L.Trainer, pl_module: L.LightningModule) -> None:
         """Draw the bar."""
         del pl_module
-        self._progress.update(self._bar, total=trainer.max_epochs)
+        self._progress.update(self._bar, total=self._epochs or trainer.max_epochs)
         self._progress.start()
 
     def on_train_epoch_end(self, trainer: L.Trainer, pl_module: L.LightningModule) -> None:

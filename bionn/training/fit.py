@@ -9,11 +9,13 @@ import sys
 import time
 import warnings
 from collections.abc import Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import partial
 from pathlib import Path
+from typing import Any
 
 import lightning as L
+import numpy as np
 import torch
 from lightning.fabric.utilities.exceptions import MisconfigurationException
 from lightning.pytorch.callbacks import EarlyStopping, ModelCheckpoint
@@ -31,6 +33,7 @@ from bionn.training.callbacks import (
     EpochLog,
     EpochProgress,
     KeepBest,
+    StopAfter,
     StopOnGradientNorm,
     StopOnLossChange,
 )
@@ -43,15 +46,18 @@ class Trained:
     """What training leaves.
 
     Attributes:
-        model: the network with the weights of the best epoch, on the CPU.
-        epochs: epochs run.
-        best_epoch: the epoch of the weights, counted from 1.
+        model: the network to use, on the CPU.
+        selected: the network whose epoch was chosen on the validation rows: the same one, unless
+            the training was repeated on training and validation rows together.
+        epochs: epochs run before the choice.
+        best_epoch: the epoch chosen, counted from 1.
         val_loss: its validation loss.
         seconds: wall time.
-        reason: why it stopped.
+        reason: why training stopped.
     """
 
     model: torch.nn.Module
+    selected: torch.nn.Module
     epochs: int
     best_epoch: int
     val_loss: float
@@ -120,7 +126,7 @@ def train(
     directory: Path | None = None,
     console: Console | None = None,
 ) -> Trained:
-    """Train on the training rows, choose the epoch on the validation rows.
+    """Train on the training rows and choose the epoch on the validation rows; refit if asked to.
 
     Args:
         prepared: the data.
@@ -132,7 +138,7 @@ def train(
         InputError: see :func:`check`; or the loss was never finite.
     """
     check(prepared, options)
-    assert options.batch_size is not None
+    start = time.perf_counter()
     best = KeepBest()
     callbacks: list[L.Callback] = [best]
     if options.patience is not None:
@@ -150,33 +156,57 @@ def train(
         )
     if console is not None:
         callbacks.append(EpochProgress(console))
-    with seeded(options.seed), quiet_lightning():
-        task = build_task(prepared, options)
-        data = ResidentDataModule(
-            lambda: prepared, batch_size=options.batch_size, seed=options.seed
-        )
-        trainer = _trainer(options, callbacks, enable_checkpointing=directory is not None)
-        start = time.perf_counter()
-        trainer.fit(task, data)
-        seconds = time.perf_counter() - start
+    selected, trainer = _fit(prepared, options, callbacks)
     if best.epoch is None:
         raise InputError(
             "training: the validation loss was never a finite number; lower the learning rate, or "
             "look for extreme values in the data"
         )
+    model, epoch = selected, best.epoch + 1
+    if options.refit:
+        everything = np.union1d(prepared.split.train, prepared.split.val)
+        joined = replace(prepared, split=replace(prepared.split, train=everything))
+        callbacks = [StopAfter(epoch)]
+        if console is not None:
+            callbacks.append(EpochProgress(console, "refitting", epochs=epoch))
+        model, _ = _fit(joined, options, callbacks, validate=False)
     return Trained(
-        task.model.cpu().eval(),
+        model,
+        selected,
         epochs=trainer.current_epoch,
-        best_epoch=best.epoch + 1,
+        best_epoch=epoch,
         val_loss=best.best,
-        seconds=seconds,
+        seconds=time.perf_counter() - start,
         reason=_reason(trainer, options),
     )
 
 
-def _trainer(
-    options: TrainingOptions, callbacks: list[L.Callback], *, enable_checkpointing: bool
-) -> L.Trainer:
+def _fit(
+    prepared: Prepared,
+    options: TrainingOptions,
+    callbacks: list[L.Callback],
+    *,
+    validate: bool = True,
+) -> tuple[torch.nn.Module, L.Trainer]:
+    """One training from the seed on; the network on the CPU in evaluation mode, and the trainer."""
+    assert options.batch_size is not None
+    with seeded(options.seed), quiet_lightning():
+        task = build_task(prepared, options)
+        data = ResidentDataModule(
+            lambda: prepared, batch_size=options.batch_size, seed=options.seed
+        )
+        trainer = _trainer(
+            options,
+            callbacks,
+            limit_val_batches=None if validate else 0,
+            enable_checkpointing=any(isinstance(c, ModelCheckpoint) for c in callbacks),
+        )
+        trainer.fit(task, data)
+    return task.model.cpu().eval(), trainer
+
+
+def _trainer(options: TrainingOptions, callbacks: list[L.Callback], **settings: Any) -> L.Trainer:
+    """A quiet trainer on one device."""
     try:
         return L.Trainer(
             accelerator=options.device,
@@ -186,10 +216,10 @@ def _trainer(
             gradient_clip_val=options.gradient_clip,
             callbacks=callbacks,
             logger=False,
-            enable_checkpointing=enable_checkpointing,
             enable_progress_bar=False,
             enable_model_summary=False,
             num_sanity_val_steps=0,
+            **settings,
         )
     except (ValueError, MisconfigurationException) as error:
         raise InputError(f"device, precision: {str(error).splitlines()[0]}") from None

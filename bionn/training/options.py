@@ -12,6 +12,9 @@ import numpy as np
 from bionn.data.batches import BatchSize, resolve_batch_size
 from bionn.data.prepared import Prepared
 
+REFIT_BELOW = 10_000
+"""Below so many training rows the validation rows are worth a second training."""
+
 
 @dataclass(frozen=True)
 class TrainingOptions:
@@ -31,6 +34,8 @@ class TrainingOptions:
         gradient_clip: the largest norm of a gradient; longer ones are scaled down to it.
         max_epochs: the most epochs.
         patience: epochs without a better validation loss before training stops.
+        refit: train once more on training and validation rows together, for as many epochs as were
+            best; the validation scores stay those of the network that chose them.
         min_gradient_norm: stop when the gradient's norm falls below this.
         min_loss_change: stop when the training loss changes by less from epoch to epoch.
         device: ``auto``, ``cpu``, ``gpu``, ... as Lightning's ``accelerator``.
@@ -49,6 +54,7 @@ class TrainingOptions:
     gradient_clip: float | None = 1.0
     max_epochs: int | None = None
     patience: int | None = None
+    refit: bool | None = None
     min_gradient_norm: float | None = None
     min_loss_change: float | None = None
     device: str = "auto"
@@ -79,6 +85,7 @@ def choose(options: TrainingOptions, prepared: Prepared) -> TrainingOptions:
         "batch_size": batch_size,
         "max_epochs": int(np.clip(math.ceil(3000 / steps), 10, 100)),
         "patience": 10,
+        "refit": rows < REFIT_BELOW,
     }
     missing = {f.name for f in fields(options) if getattr(options, f.name) is None}
     return replace(options, **{name: value for name, value in chosen.items() if name in missing})

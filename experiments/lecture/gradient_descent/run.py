@@ -101,14 +101,14 @@ class History(NamedTuple):
     @property
     def updates_per_epoch(self) -> int:
         """Return how many updates one pass over the data takes."""
-        return self.updates // self.epochs
+        return self.updates // max(self.epochs, 1)
 
     def until(self, stop: Stop) -> History:
         """Return the run as another criterion would have ended it: where to stop changes no step.
 
         A criterion never met leaves it as it is.
         """
-        for epoch in range(1, self.epochs + 1):
+        for epoch in range(self.epochs + 1):
             losses, norms = self.losses[: epoch + 1], self.gradient_norms[: epoch + 1]
             reason = stop.reason(losses, norms)
             if reason is not None:

@@ -1,0 +1,34 @@
+"""Fixtures that many tests share: files written by a line of code, and the public data sets."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+
+PUBLIC = Path(
+    os.environ.get("BIONN_DATA") or Path(__file__).resolve().parents[2] / "shared" / "data"
+)
+
+
+@pytest.fixture
+def write(tmp_path: Path) -> Callable[[str, str | bytes], Path]:
+    """``write(name, content)`` puts a file, byte for byte, into the test's own folder."""
+
+    def writer(name: str, content: str | bytes) -> Path:
+        path = tmp_path / name
+        path.parent.mkdir(parents=True, exist_ok=True)
+        path.write_bytes(content.encode("utf-8") if isinstance(content, str) else content)
+        return path
+
+    return writer
+
+
+@pytest.fixture(scope="session")
+def public() -> Path:
+    """The folder of the public data sets."""
+    if not (PUBLIC / "SHA256SUMS").is_file():
+        pytest.skip(f"public data not found at {PUBLIC}; set BIONN_DATA to their folder")
+    return PUBLIC

@@ -1,0 +1,129 @@
+"""FASTA: every record read as written, ids made unique, and lines told exactly."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from bionn.errors import FormatError
+from bionn.formats.fasta import IdRule, is_fasta, read_fasta, unique_ids
+from tests.support.refusals import refused
+
+Write = Callable[[str, str | bytes], Path]
+
+
+def wrapped(sequence: str, width: int) -> str:
+    """The sequence in lines of some width."""
+    return "\n".join(sequence[at : at + width] for at in range(0, len(sequence), width))
+
+
+@pytest.mark.parametrize("width", [1, 3, 60])
+def test_wrapped_and_unwrapped_files_give_equal_records(write: Write, width: int) -> None:
+    pairs = [("a", "ACGTACGTNN"), ("b", "ggc"), ("c", "T" * 200)]
+    plain = write("plain.fa", "".join(f">{i}\n{s}\n" for i, s in pairs))
+    folded = write("folded.fa", "".join(f">{i}\n{wrapped(s, width)}\n" for i, s in pairs))
+    for path in (plain, folded):
+        records = read_fasta(path)
+        assert list(zip(records.ids, records.sequences, strict=True)) == pairs
+        assert records.repeated_ids == 0
+
+
+def test_case_symbols_and_no_last_line_end_are_kept(write: Write) -> None:
+    assert read_fasta(write("a.fa", ">a\nacGTnN-*u")).sequences == ["acGTnN-*u"]
+
+
+def test_comments_blank_lines_and_blanks_in_sequences_are_passed_over(write: Write) -> None:
+    text = "\n  \n; first\n;second\n\n>a desc\n;inside\nAC GT\n\nTT\tA\n\n>b\n; more\nGG  \n;end"
+    records = read_fasta(write("a.fa", text))
+    assert records.ids == ["a", "b"]
+    assert records.sequences == ["ACGTTTA", "GG"]
+
+
+@pytest.mark.parametrize(
+    ("rule", "ids"), [("first", ["x|1", "y"]), ("full", ["x|1 the first; kind=a", "y  z"])]
+)
+def test_the_id_is_the_first_word_or_the_whole_header(
+    write: Write, rule: IdRule, ids: list[str]
+) -> None:
+    path = write("a.fa", ">x|1 the first; kind=a \nA\n> y  z\t\nC\n")
+    assert read_fasta(path, id_rule=rule).ids == ids
+
+
+def test_repeated_ids_are_kept_numbered_and_counted(write: Write) -> None:
+    records = read_fasta(write("a.fa", ">a one\nA\n>b\nC\n>a two\nG\n>a three\nT\n"))
+    assert records.ids == ["a", "b", "a#2", "a#3"]
+    assert records.sequences == list("ACGT")
+    assert records.repeated_ids == 2
+
+
+@given(st.lists(st.sampled_from(["a", "b", "a#2", "a#2#2", "b#3", "c"]), max_size=30))
+def test_unique_ids_are_unique_and_rename_only_repeats(ids: list[str]) -> None:
+    unique, renamed = unique_ids(ids)
+    assert len(set(unique)) == len(ids) == len(unique)
+    assert renamed == len(ids) - len(set(ids))
+    for position, (old, new) in enumerate(zip(ids, unique, strict=True)):
+        if old not in ids[:position]:
+            assert new == old
+        else:
+            assert new.rpartition("#")[0] == old
+            assert int(new.rpartition("#")[2]) >= 2
+
+
+@pytest.mark.parametrize("end", ["\n", "\r\n", "\r"])
+def test_where_gives_the_line_of_a_header(write: Write, end: str) -> None:
+    lines = ["; about", "", ">a", "AC", "; >no header", "GT", "", ">b", "A", ">c", "C", "G"]
+    path = write("a.fa", end.join(lines) + end)
+    records = read_fasta(path)
+    assert records.ids == ["a", "b", "c"]
+    truth = [n for n, line in enumerate(lines, 1) if line.startswith(">")]
+    assert [records.where(r) for r in range(3)] == [f"{path}:{line}" for line in truth]
+
+
+@pytest.mark.parametrize(
+    ("name", "text", "line", "found"),
+    [
+        ("text.fa", "\n; note\nhello\n>a\nACGT\n", 3, "hello"),
+        ("table.fa", "id,sequence\na,ACGT\n", 1, "id,sequence"),
+        ("no_header.fa", "ACGT\nACGT\n", 1, "ACGT"),
+        ("indented.fa", "\n >a\nACGT\n>b\nGG\n", 2, " >a"),
+        ("comments.fa", "; only\n;comments\n", 1, "only comments"),
+        ("no_id.fa", ">a\nAC\n> \nGT\n", 3, "none found"),
+        ("bare.fa", ">\nGT\n", 1, "none found"),
+        ("no_sequence.fa", ">a\nAC\n;x\n>b\n\n>c\nG\n", 4, "'b' has no sequence"),
+        ("last_empty.fa", ">a\nAC\n>b", 3, "'b' has no sequence"),
+    ],
+)
+def test_what_is_no_fasta_is_refused_with_file_and_line(
+    write: Write, name: str, text: str, line: int, found: str
+) -> None:
+    path = write(name, text)
+    with refused(f"{path}:{line}: ", found, kind=FormatError):
+        read_fasta(path)
+
+
+@pytest.mark.parametrize(
+    ("name", "text", "answer"),
+    [
+        ("a.fa", "no,fasta\n", True),
+        ("a.FASTA.gz", "whatever", True),
+        ("a.csv", ">x\nA\n", False),
+        ("a.tsv.gz", ">x\nA\n", False),
+        ("a.txt", ">x\nA\n", True),
+        ("a.txt", "\n; note\n>x\nA\n", True),
+        ("a.txt", "id\tseq\n", False),
+        ("noname", ";only\n", False),
+    ],
+)
+def test_a_file_is_fasta_by_its_name_or_else_its_first_character(
+    write: Write, name: str, text: str, answer: bool
+) -> None:
+    assert is_fasta(write(name, text)) is answer
+
+
+def test_a_missing_file_counts_by_its_name(tmp_path: Path) -> None:
+    assert is_fasta(tmp_path / "absent.fa")
+    assert not is_fasta(tmp_path / "absent.csv")

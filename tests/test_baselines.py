@@ -1,0 +1,110 @@
+"""Baselines against closed forms and against scikit-learn fitted here on the same rows."""
+
+import numpy as np
+import pytest
+from sklearn import linear_model
+from sklearn import metrics as sk
+
+from bionn.baselines import LOGISTIC_CS, RIDGE_ALPHAS, baselines, constant, linear
+from tests.small_sets import expression, prepared, sequences
+
+LETTERS = {"A": [1, 0, 0, 0], "C": [0, 1, 0, 0], "G": [0, 0, 1, 0], "T": [0, 0, 0, 1]} | {
+    "N": [0, 0, 0, 0],
+    "R": [0.5, 0, 0.5, 0],
+}
+
+
+def one_hot_rows() -> np.ndarray:
+    """The sequences' letters, written out by hand."""
+    return np.array([[x for s in text for x in LETTERS[s]] for text in sequences()["sequence"]])
+
+
+def scaled_genes(train: np.ndarray) -> np.ndarray:
+    """The genes filled and scaled by the training rows, by pandas."""
+    genes = expression()[[f"gene{n}" for n in range(1, 6)]]
+    genes = genes.fillna(genes.iloc[train].median())
+    return ((genes - genes.iloc[train].mean()) / genes.iloc[train].std(ddof=0)).to_numpy()
+
+
+def test_each_task_has_its_two_baselines() -> None:
+    assert list(baselines(prepared("binary"))) == ["majority", "linear"]
+    assert list(baselines(prepared("regression"))) == ["mean", "linear"]
+
+
+@pytest.mark.parametrize("part", ["val", "test"])
+@pytest.mark.parametrize("kind", ["binary", "multiclass"])
+def test_majority_in_closed_form(kind: str, part: str) -> None:
+    data = prepared(kind)
+    train, truth = (data.targets.values[getattr(data.split, name)] for name in ("train", part))
+    found = constant(data)[part]
+    assert found["accuracy"] == pytest.approx((truth == np.bincount(train).argmax()).mean())
+    assert found["auroc"] == pytest.approx(0.5)  # all rows tie
+    shares = [(truth == k).mean() for k in range(len(data.targets.classes))]
+    chance = shares[1] if kind == "binary" else np.mean(shares)
+    assert found["auprc"] == pytest.approx(chance)  # the precision of calling every row positive
+    assert found["mcc"] == pytest.approx(0)
+
+
+@pytest.mark.parametrize("part", ["val", "test"])
+def test_mean_in_closed_form(part: str) -> None:
+    data = prepared("regression")
+    train, truth = (data.targets.values[getattr(data.split, name)] for name in ("train", part))
+    found = constant(data)[part]["per_target"]
+    for t, name in enumerate(data.targets.names):
+        shift = (truth[:, t].mean() - train[:, t].mean()) ** 2
+        assert found[name]["mse"] == pytest.approx(truth[:, t].var() + shift)
+        assert found[name]["r2"] == pytest.approx(-shift / truth[:, t].var())
+        assert np.isnan(found[name]["pearson"])
+
+
+@pytest.mark.parametrize("kind", ["binary", "multiclass", "state"])
+def test_logistic_regression_is_scikit_learns_at_its_best_penalty(kind: str) -> None:
+    data = prepared(kind)
+    train, val, test = data.split.train, data.split.val, data.split.test
+    inputs = scaled_genes(train) if kind == "state" else one_hot_rows()
+    truth = data.targets.values
+    models = {
+        c: linear_model.LogisticRegression(C=c, max_iter=1000).fit(inputs[train], truth[train])
+        for c in LOGISTIC_CS
+    }
+    losses = {c: sk.log_loss(truth[val], m.predict_proba(inputs[val])) for c, m in models.items()}
+    best = min(losses, key=losses.__getitem__)
+    found = linear(data)
+    assert found["setting"] == f"logistic regression, C {best:g}"
+    chances = models[best].predict_proba(inputs[test])
+    assert found["test"]["accuracy"] == pytest.approx(
+        sk.accuracy_score(truth[test], chances.argmax(axis=1))
+    )
+    score = chances if kind == "multiclass" else chances[:, 1]
+    auroc = sk.roc_auc_score(truth[test], score, multi_class="ovr")
+    assert found["test"]["auroc"] == pytest.approx(auroc, abs=1e-6)
+
+
+def test_ridge_is_scikit_learns_at_its_best_penalty() -> None:
+    data = prepared("regression")
+    train, val, test = data.split.train, data.split.val, data.split.test
+    inputs, truth = scaled_genes(train), data.targets.values
+    models = {a: linear_model.Ridge(alpha=a).fit(inputs[train], truth[train]) for a in RIDGE_ALPHAS}
+    weights = 1 / truth[val].var(axis=0)  # both targets count alike, whatever their units
+    losses = {
+        a: np.average(((m.predict(inputs[val]) - truth[val]) ** 2).mean(axis=0), weights=weights)
+        for a, m in models.items()
+    }
+    best = min(losses, key=losses.__getitem__)
+    found = linear(data)
+    assert found["setting"] == f"ridge, alpha {best:g}"
+    expected = sk.r2_score(truth[test], models[best].predict(inputs[test]))
+    assert found["test"]["r2"] == pytest.approx(expected, abs=1e-4)
+
+
+def test_refit_tests_the_chosen_penalty_on_training_and_validation_rows() -> None:
+    data = prepared("regression")
+    rows = np.union1d(data.split.train, data.split.val)
+    inputs, truth = scaled_genes(data.split.train), data.targets.values
+    once, again = linear(data), linear(data, refit=True)
+    assert (again["setting"], again["val"]) == (once["setting"], once["val"])
+    alpha = float(again["setting"].split()[-1])
+    model = linear_model.Ridge(alpha=alpha).fit(inputs[rows], truth[rows])
+    expected = sk.r2_score(truth[data.split.test], model.predict(inputs[data.split.test]))
+    assert again["test"]["r2"] == pytest.approx(expected, abs=1e-4)
+    assert again["test"]["r2"] != once["test"]["r2"]
