@@ -2,15 +2,12 @@
 
 from __future__ import annotations
 
-import os
 from collections.abc import Callable
 from pathlib import Path
 
 import pytest
 
-PUBLIC = Path(
-    os.environ.get("BIONN_DATA") or Path(__file__).resolve().parents[2] / "shared" / "data"
-)
+from tests.support.public import PUBLIC
 
 
 @pytest.fixture

@@ -7,6 +7,7 @@ import re
 from collections.abc import Sequence
 from dataclasses import dataclass
 from io import StringIO
+from itertools import chain
 from pathlib import Path
 from typing import NamedTuple
 
@@ -18,6 +19,9 @@ from bionn.formats.text import existing_file, read_text
 
 MISSING = frozenset({"", "na", "n/a", "nan", "null", "none", "-", "?"})
 """Cells that mean "no value", in lower case."""
+
+_END = "\0"
+"""Given to the csv module after the last line: it ends up inside a cell whose quote is open."""
 
 
 @dataclass(frozen=True)
@@ -199,24 +203,25 @@ def _rows(path: Path) -> _Rows:
     text = read_text(path)
     delimiter = _delimiter(path, text)
     limit = csv.field_size_limit(len(text) + 1)  # the module's own limit is 128 KiB a cell
-    reader = csv.reader(
-        StringIO(text, newline=""), delimiter=delimiter, skipinitialspace=True, strict=True
-    )
+    lines = chain(StringIO(text, newline=""), [_END])
+    reader = csv.reader(lines, delimiter=delimiter, skipinitialspace=True)
     rows, line = _Rows([], []), 1
     try:
         for row in reader:
+            if row and row[-1].endswith(_END):
+                break
             blank = len(row) == 1 and not row[0] and (not rows.cells or len(rows.cells[0]) > 1)
             if row and not blank:
                 rows.cells.append([cell.strip() for cell in row])
                 rows.lines.append(line)
             line = reader.line_num + 1
-    except csv.Error as error:
-        raise FormatError(
-            f"{path}:{line}: a row with matched quotes needed, found otherwise ({error}); close "
-            "each quote, and write a quote within quotes twice"
-        ) from None
     finally:
         csv.field_size_limit(limit)
+    if row != [_END]:
+        raise FormatError(
+            f"{path}:{line}: a closing quote needed, the end of the file found; close each quote, "
+            "and write a quote within quotes twice"
+        )
     return rows
 
 

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable
+from functools import partial
 
 import torch
 from torch import Tensor
@@ -30,16 +32,19 @@ ACTIVATIONS: dict[str, Callable[[], torch.nn.Module]] = {
 """Activation modules by the names of options and manifests."""
 
 INITS: dict[str, Callable[..., Tensor]] = {
+    "torch": partial(init.kaiming_uniform_, a=math.sqrt(5)),
     "kaiming_uniform": init.kaiming_uniform_,
     "kaiming_normal": init.kaiming_normal_,
     "xavier_uniform": init.xavier_uniform_,
     "xavier_normal": init.xavier_normal_,
     "lecun_uniform": init.lecun_uniform_,
     "lecun_normal": init.lecun_normal_,
-    "normal": init.normal_,
+    "normal": partial(init.normal_, std=0.01),
     "zeros": init.zeros_,
 }
-"""Initialisers of weights by the names of options and manifests; biases begin at zero."""
+"""Initialisers of weights by the names of options and manifests; ``torch`` is that of
+``torch.nn.Linear``, a third of LeCun's variance; ``normal`` has standard deviation .01. Biases
+begin at zero."""
 
 
 def first_layer(

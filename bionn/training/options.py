@@ -11,6 +11,10 @@ import numpy as np
 
 from bionn.data.batches import BatchSize, resolve_batch_size
 from bionn.data.prepared import Prepared
+from bionn.tasks.base import WARM_UP
+
+UPDATES = 3000
+"""Steps of the optimiser to aim at, in 10 to 100 epochs."""
 
 REFIT_BELOW = 10_000
 """Below so many training rows the validation rows are worth a second training."""
@@ -47,7 +51,7 @@ class TrainingOptions:
     activation: str = "relu"
     dropout: float | None = None
     input_dropout: float | None = None
-    init: str = "kaiming_uniform"
+    init: str = "torch"
     learning_rate: float | None = None
     weight_decay: float | None = None
     batch_size: BatchSize | None = None
@@ -65,6 +69,10 @@ class TrainingOptions:
 def choose(options: TrainingOptions, prepared: Prepared) -> TrainingOptions:
     """Fill in what was not given.
 
+    The values were chosen on the validation rows of the seven public data sets in ``experiments``.
+    Classification is held back by dropped inputs and a strong weight decay; regression would lose
+    by dropped inputs. Patience begins to count when the learning rate has risen.
+
     Args:
         options: what was asked for.
         prepared: the data to be trained on.
@@ -74,17 +82,18 @@ def choose(options: TrainingOptions, prepared: Prepared) -> TrainingOptions:
     """
     rows = len(prepared.split.train)
     classifies = prepared.targets.task != "regression"
-    batch_size = int(np.clip(2 ** round(math.log2(rows / 64)), 32, 256))
-    steps = math.ceil(rows / resolve_batch_size(options.batch_size or batch_size, rows))
+    batch_size = options.batch_size or int(np.clip(2 ** round(math.log2(rows / 64)), 32, 256))
+    steps = math.ceil(rows / resolve_batch_size(batch_size, rows))
+    epochs = options.max_epochs or int(np.clip(math.ceil(UPDATES / steps), 10, 100))
     chosen: dict[str, Any] = {
         "hidden": (256, 128),
-        "dropout": 0.3,
+        "dropout": 0.2,
         "input_dropout": 0.3 if classifies else 0.0,
         "learning_rate": 1e-3,
-        "weight_decay": 1.0 if classifies else 1e-2,
+        "weight_decay": 1.0 if classifies else 0.1,
         "batch_size": batch_size,
-        "max_epochs": int(np.clip(math.ceil(3000 / steps), 10, 100)),
-        "patience": 10,
+        "max_epochs": epochs,
+        "patience": 10 + math.ceil(WARM_UP * epochs),
         "refit": rows < REFIT_BELOW,
     }
     missing = {f.name for f in fields(options) if getattr(options, f.name) is None}

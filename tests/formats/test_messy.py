@@ -10,7 +10,7 @@ import pytest
 
 from bionn.errors import FormatError
 from bionn.formats.fasta import read_fasta
-from tests.conftest import PUBLIC
+from tests.support.public import PUBLIC
 from tests.support.refusals import refused
 
 _NAMES = re.compile(r"(\.(fa|fna|fasta|nu|pro)(\.gz)?|/(f002|fa01))$")

@@ -1,0 +1,51 @@
+"""Output files appear whole or not at all, and read back as what was written."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+
+import numpy as np
+import pandas as pd
+import pytest
+
+from bionn.formats.output import replacing, write_json, write_table
+from bionn.formats.table import read_table
+from tests.support.refusals import refused
+
+
+def test_a_table_reads_back_with_six_significant_digits(tmp_path: Path) -> None:
+    numbers = np.array([1 / 3, -12345.678, 1e-9 / 7, 5e20 / 3])
+    write_table(pd.DataFrame({"id": list("abcd"), "x": numbers}), tmp_path / "new" / "a.tsv")
+    table = read_table(tmp_path / "new" / "a.tsv")
+    assert table.text("id") == list("abcd")
+    np.testing.assert_allclose(table.numeric("x"), numbers, rtol=5e-6)
+    assert b"\r" not in (tmp_path / "new" / "a.tsv").read_bytes()
+
+
+def test_json_is_strict_and_plain(tmp_path: Path) -> None:
+    value = {
+        "a": np.float32(0.5),
+        "b": np.arange(2),
+        3: [float("nan"), np.inf, True],
+        "p": Path("x"),
+    }
+    write_json(value, tmp_path / "a.json")
+    read = json.loads((tmp_path / "a.json").read_text(), parse_constant=pytest.fail)
+    assert read == {"a": 0.5, "b": [0, 1], "3": [None, None, True], "p": "x"}
+
+
+def test_a_failure_leaves_the_old_file_and_nothing_else(tmp_path: Path) -> None:
+    path = tmp_path / "a.txt"
+    path.write_text("old")
+    with pytest.raises(ZeroDivisionError), replacing(path) as file:
+        file.write("half of the new")
+        raise ZeroDivisionError
+    assert path.read_text() == "old"
+    assert list(tmp_path.iterdir()) == [path]
+
+
+def test_a_folder_that_cannot_be_written_to_is_named(tmp_path: Path) -> None:
+    (tmp_path / "file").write_text("")
+    with refused(tmp_path / "file" / "a.txt", "cannot be written"):
+        write_json({}, tmp_path / "file" / "a.txt")
