@@ -1,0 +1,57 @@
+"""What the README says can be typed: every shell line and every Python block runs as printed."""
+
+from __future__ import annotations
+
+import os
+import re
+import shutil
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+ROOT = Path(__file__).resolve().parents[2]
+README = (ROOT / "README.md").read_text(encoding="utf-8")
+BLOCKS = re.findall(r"^```(sh|python)\n(.*?)^```", README, flags=re.MULTILINE | re.DOTALL)
+
+
+@pytest.fixture(scope="module")
+def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A place that looks like the repository's root and may be written to."""
+    folder = tmp_path_factory.mktemp("readme")
+    for name in ("data", "experiments"):
+        shutil.copytree(ROOT / name, folder / name)
+    return folder
+
+
+def test_every_block_runs_in_the_order_of_the_page(folder: Path) -> None:
+    path = f"{Path(sys.executable).parent}{os.pathsep}{os.environ['PATH']}"
+    ran = 0
+    for kind, text in BLOCKS:
+        commands = [["python", "-c", text]]
+        if kind == "sh":
+            commands = [["sh", "-c", line] for line in text.splitlines() if "make" not in line]
+        for command in commands:
+            done = subprocess.run(
+                command,
+                cwd=folder,
+                env=os.environ | {"PATH": path},
+                capture_output=True,
+                text=True,
+                check=False,
+            )
+            assert done.returncode == 0, f"{command[-1]}\n{done.stdout}\n{done.stderr}"
+            ran += 1
+    assert ran >= 8
+    assert (folder / "runs" / "new.tsv").read_text(encoding="utf-8").startswith("id\tprediction")
+
+
+def test_every_option_that_the_readme_names_exists() -> None:
+    from bionn.cli.run import make_parser
+
+    known = {option for action in make_parser()._actions for option in action.option_strings}
+    table = README[README.index("| the data | the option |") : README.index("## In your own code")]
+    named = set(re.findall(r"--[a-z][a-z-]+", table))
+    assert named
+    assert named <= known
