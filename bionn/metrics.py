@@ -138,6 +138,8 @@ def regression_scores(predictions: Tensor, targets: Tensor, names: Sequence[str]
 def _one_regression(predictions: Tensor, targets: Tensor) -> dict[str, float]:
     varied = len(targets) > 1 and bool((targets != targets[0]).any())
     correlated = varied and bool((predictions != predictions[0]).any())
+    # No score changes when both move together, and sums of squares far from 0 lose their digits.
+    predictions, targets = predictions - targets.mean(), targets - targets.mean()
     with warnings.catch_warnings():
         warnings.simplefilter("ignore", UserWarning)
         return {

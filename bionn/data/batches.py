@@ -50,7 +50,7 @@ class EpochOrder:
         """The row numbers in this epoch's order, ``int64``."""
         if not self.shuffle:
             return self.rows
-        generator = torch.Generator().manual_seed(((self.seed << 20) + self.epoch) % 2**63)
+        generator = torch.Generator().manual_seed((self.seed << 20) + self.epoch)
         return self.rows[torch.randperm(len(self.rows), generator=generator)]
 
 
@@ -104,5 +104,7 @@ def resolve_batch_size(batch_size: BatchSize, rows: int) -> int:
     if batch_size == "full":
         return max(rows, 1)
     if isinstance(batch_size, bool) or not isinstance(batch_size, int) or batch_size < 1:
-        raise InputError(f"batch-size: 'full' or a number from 1 needed, {batch_size!r} found")
+        raise InputError(
+            f"batch-size: 'full' or a number from 1 needed, {batch_size!r} found; choose one"
+        )
     return batch_size

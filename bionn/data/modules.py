@@ -133,7 +133,7 @@ def load_prepared(
     samples, targets = find_targets(read_samples(inputs, options), options)
     splits = make_splits(samples, targets, options)
     if not 0 <= fold < len(splits):
-        raise InputError(f"fold: 0..{len(splits) - 1} needed, {fold} found")
+        raise InputError(f"fold: 0..{len(splits) - 1} needed, {fold} found; choose one of them")
     return prepare(samples, targets, splits[fold], options)
 
 

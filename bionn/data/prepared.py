@@ -140,7 +140,7 @@ def _fit_sequences(samples: Samples, options: DataOptions) -> SequenceEncoder:
     ):
         if value not in choices:
             allowed = ", ".join(choice for choice in choices if choice)
-            raise InputError(f"{name}: one of {allowed} needed, {value!r} found")
+            raise InputError(f"{name}: one of {allowed} needed, {value!r} found; choose one")
     try:
         return SequenceEncoder.fit(
             samples.sequences,

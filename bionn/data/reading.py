@@ -14,6 +14,7 @@ from bionn.data.samples import DataOptions, Samples, Source, concatenate
 from bionn.errors import FormatError, InputError, did_you_mean
 from bionn.formats.fasta import FastaRecords, is_fasta, read_fasta, unique_ids
 from bionn.formats.table import Table, read_table
+from bionn.formats.text import existing_file
 from bionn.sequences.alphabet import Alphabet, alphabet_named
 
 _ID_NAME = re.compile(r"(^|.*[ _.-])(id|ids|name|index|sample|accession)|.*[a-z]ID|", re.ASCII)
@@ -41,7 +42,10 @@ def read_samples(inputs: Source | Sequence[Source], options: DataOptions) -> Sam
         (s, part) for s, part in ((options.val, "val"), (options.test, "test")) if s is not None
     ]
     if not sources:
-        raise InputError("inputs: a FASTA file or a table needed, none given")
+        raise InputError("inputs: a FASTA file or a table needed, none given; name one")
+    for source, _ in sources:
+        if not isinstance(source, pd.DataFrame):
+            existing_file(source)
     fasta = [not isinstance(source, pd.DataFrame) and is_fasta(source) for source, _ in sources]
     sheet = None if options.labels is None else as_table(options.labels)
     by_file = all(fasta) and sheet is None
@@ -373,7 +377,9 @@ def _id_groups(samples: Samples, options: DataOptions) -> list[str]:
     if options.group_column is not None:
         raise InputError("group-pattern: not together with group-column; name one of them")
     if pattern.groups < 1:
-        raise InputError("group-pattern: a group in parentheses needed, as in '^(.*)_[0-9]+$'")
+        raise InputError(
+            "group-pattern: a group in parentheses needed, none found; write one as '^(.*)_[0-9]+$'"
+        )
     groups = []
     for row, name in enumerate(samples.ids):
         match = pattern.search(name)
@@ -402,7 +408,7 @@ def _with_known_parts(samples: Samples) -> Samples:
         if part and part.lower() not in _PARTS:
             raise FormatError(
                 f"{samples.where(row, 'part')}: split-column: train, val, test or drop needed, {part!r} "
-                f"found{did_you_mean(part, _PARTS)}"
+                f"found{did_you_mean(part, _PARTS)}; correct it"
             )
     known = [_PARTS[part.lower()] if part else "" for part in parts]
     return replace(samples, table=samples.table.assign(part=known))

@@ -112,7 +112,7 @@ def make_splits(samples: Samples, targets: Targets, options: DataOptions) -> lis
     if options.folds is not None and given_parts is not None and any(given_parts):
         raise InputError("folds: not together with split-column, val or test; leave one out")
     if folds is not None:
-        splits = _given_folds(samples, np.asarray(folds))
+        splits = _given_folds(samples, folds)
     elif given_parts is not None and any(given_parts):
         splits = [_given_parts(np.asarray(given_parts), samples, targets, options)]
     elif options.folds is not None:
@@ -139,7 +139,8 @@ def _divide(
     kind = options.split or "stratified"
     if kind not in SPLITS:
         raise InputError(
-            f"split: one of {', '.join(SPLITS)} needed, {kind!r} found{did_you_mean(kind, SPLITS)}"
+            f"split: one of {', '.join(SPLITS)} needed, {kind!r} found{did_you_mean(kind, SPLITS)}; "
+            "choose one"
         )
     rng = np.random.default_rng([options.seed, 0x5B117])
     if kind == "group" or groups is not None:  # rows of one group stay together, whatever the kind
@@ -168,7 +169,7 @@ def _given_parts(
     return Split(train, val, test, name)
 
 
-def _given_folds(samples: Samples, folds: np.ndarray) -> list[Split]:
+def _given_folds(samples: Samples, folds: Sequence[str]) -> list[Split]:
     for row, fold in enumerate(folds):
         if not fold.isdecimal() and fold.lower() != "drop":
             raise FormatError(

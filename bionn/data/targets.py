@@ -143,7 +143,7 @@ def _task(samples: Samples, options: DataOptions) -> TaskKind:
             return kind
     raise InputError(
         f"task: auto, {', '.join(TASKS)} needed, {options.task!r} found"
-        f"{did_you_mean(options.task, TASKS)}"
+        f"{did_you_mean(options.task, TASKS)}; choose one"
     )
 
 

@@ -109,10 +109,10 @@ class Table:
     def _numbers(self, column: str) -> np.ndarray:
         """The cells as ``float64 (rows,)``, NaN where one is no number."""
         cells = self.frame[self.require(column)]
-        if pd.api.types.is_bool_dtype(cells):
-            return np.full(len(cells), np.nan)
         if cells.dtype == object:  # the bare array spares most of the time of a wide table
             return np.asarray(pd.to_numeric(cells.to_numpy(), errors="coerce"), dtype=np.float64)
+        if cells.dtype.kind not in "iuf":
+            return np.full(len(cells), np.nan)
         return cells.to_numpy(dtype=np.float64, na_value=np.nan)
 
     def _words(self, column: str, values: np.ndarray) -> list[int]:

@@ -63,7 +63,7 @@ class SequenceEncoder:
         lengths = np.fromiter(map(len, sequences), dtype=np.int64, count=len(sequences))
         if length is not None:
             if length < 1:
-                raise InputError(f"length: at least 1 needed, {length} found")
+                raise InputError(f"length: at least 1 needed, {length} found; choose more")
             align = align or "left"
         elif align is None and lengths.size and (lengths != lengths[0]).any():
             odd = int(np.argmax(lengths != lengths[0]))

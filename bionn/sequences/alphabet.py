@@ -216,5 +216,5 @@ def alphabet_named(name: str) -> Alphabet:
     except KeyError:
         raise InputError(
             f"alphabet: one of {', '.join(ALPHABETS)} needed, {name!r} found"
-            f"{did_you_mean(name, ALPHABETS)}"
+            f"{did_you_mean(name, ALPHABETS)}; choose one"
         ) from None

@@ -38,9 +38,8 @@ def test_json_is_strict_and_plain(tmp_path: Path) -> None:
 def test_a_failure_leaves_the_old_file_and_nothing_else(tmp_path: Path) -> None:
     path = tmp_path / "a.txt"
     path.write_text("old")
-    with pytest.raises(ZeroDivisionError), replacing(path) as file:
-        file.write("half of the new")
-        raise ZeroDivisionError
+    with pytest.raises(UnicodeEncodeError), replacing(path) as file:
+        file.writelines(["half of the new", "\ud800"])
     assert path.read_text() == "old"
     assert list(tmp_path.iterdir()) == [path]
 

@@ -179,6 +179,7 @@ def typed() -> pd.DataFrame:
             "gap": pd.array([1, None, 3], dtype="Int64"),
             "value": [0.5, np.nan, -2.0],
             "flag": [True, False, True],
+            "day": pd.to_datetime(["2020-02-01", None, "2021-01-02"]),
             "kind": pd.Categorical(["x", "NA", "y"]),
             "text": pd.array(["u", None, "NA"], dtype="string"),
         },

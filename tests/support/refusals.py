@@ -11,13 +11,13 @@ from bionn.errors import InputError
 
 
 @contextmanager
-def refused(*parts: object, kind: type[InputError] = InputError) -> Iterator[None]:
+def refused(*parts: object, kind: type[InputError] = InputError) -> Iterator[pytest.ExceptionInfo]:
     """The block must raise ``kind`` with a message of one line that contains every part.
 
-    A remedy, or a question, must follow the fact.
+    A remedy, or a question, must follow the fact. Yields what ``pytest.raises`` does.
     """
     with pytest.raises(kind) as caught:
-        yield
+        yield caught
     message = str(caught.value)
     assert "\n" not in message
     assert "; " in message or "? " in message, f"no remedy: {message}"

@@ -1,0 +1,194 @@
+"""``bionn fit``, ``validate``, ``test``: from a YAML file to a model, and slips in one line."""
+
+import json
+import subprocess
+import sys
+from pathlib import Path
+from typing import Any
+
+import pandas as pd
+import pytest
+import yaml
+
+import bionn
+from bionn.cli.main import main
+from tests.small_sets import expression, sequences, write_fasta
+
+COMMAND = str(Path(sys.executable).with_name("bionn"))
+
+
+def config(model: str, task: str, data: str, **settings: Any) -> dict[str, Any]:
+    """A configuration of one epoch, as a user would write it."""
+    network = {"class_path": f"bionn.models.{model}", "init_args": settings.pop("network", {})}
+    stop = {
+        "class_path": "lightning.pytorch.callbacks.EarlyStopping",
+        "init_args": {"monitor": "val_loss", "patience": 2},
+    }
+    return {
+        "model": {"class_path": f"bionn.tasks.{task}", "init_args": {"model": network}},
+        "data": {"class_path": f"bionn.data.{data}", "init_args": settings},
+        "trainer": {
+            "max_epochs": 1,
+            "accelerator": "cpu",
+            "enable_progress_bar": False,
+            "callbacks": [stop],
+        },
+    }
+
+
+SEQUENCES = {"inputs": "s.fa", "labels": "l.csv", "target": "label"}
+CONFIGS = {
+    "mlp": config(
+        "MLP", "Classifier", "FastaDataModule", network={"hidden_features": [8]}, **SEQUENCES
+    ),
+    "linear": config(
+        "LinearRegression", "Regressor", "ExpressionDataModule", inputs="t.csv", target=["y1", "y2"]
+    ),
+    "softmax": config(
+        "SoftmaxRegression",
+        "Classifier",
+        "FastaDataModule",
+        inputs="s.fa",
+        labels="l.csv",
+        target="site",
+    ),
+    "logistic": config("LogisticRegression", "Classifier", "FastaDataModule", **SEQUENCES),
+}
+SHAPES = {"mlp": (1, 8), "linear": (2, 5), "softmax": (3, 4, 12), "logistic": (1, 4, 12)}
+
+
+@pytest.fixture
+def folder(tmp_path: Path, monkeypatch) -> Path:
+    """A working folder with the data and a configuration for each model."""
+    monkeypatch.chdir(tmp_path)
+    frame = sequences()
+    write_fasta(frame, tmp_path / "s.fa")
+    frame[["id", "label", "site"]].to_csv("l.csv", index=False)
+    expression().drop(columns="state").to_csv("t.csv", index=False)
+    for name, options in CONFIGS.items():
+        Path(f"{name}.yaml").write_text(yaml.safe_dump(options))
+    return tmp_path
+
+
+def latest(pattern: str) -> Path:
+    """The newest file below the working folder that matches."""
+    return max(Path().rglob(pattern), key=lambda path: path.stat().st_mtime_ns)
+
+
+@pytest.mark.parametrize("name", CONFIGS)
+def test_fit_then_validate_and_test_then_predict(name: str, folder: Path, capsys) -> None:
+    assert main(["fit", "--config", f"{name}.yaml"]) == 0
+    checkpoint, resolved = str(latest("*.ckpt")), str(latest("config.yaml"))
+    assert str(latest("manifest.json").parent) in capsys.readouterr().out.replace("\n", "")
+    predictor = bionn.load(latest("manifest.json").parent)
+    final = list(predictor.model.parameters())[-2]
+    assert tuple(final.shape) == SHAPES[name]
+    assert len(predictor.predict("t.csv" if name == "linear" else "s.fa")) == 90
+    scores = []
+    for settings in (f"{name}.yaml", resolved):
+        for verb, part in (("validate", "val"), ("test", "test")):
+            assert main([verb, "--config", settings, "--ckpt_path", checkpoint]) == 0
+            shown = capsys.readouterr().out
+            main_score = "r2" if name == "linear" else "auroc"
+            assert f"{part}_{main_score}" in shown
+            scores.append([line for line in shown.splitlines() if f"{part}_" in line])
+    assert scores[:2] == scores[2:]
+
+
+def test_the_resolved_configuration_repeats_the_training(folder: Path) -> None:
+    assert main(["fit", "--config", "mlp.yaml"]) == 0
+    first = latest("manifest.json")
+    assert main(["fit", "--config", str(latest("config.yaml"))]) == 0
+    again = latest("manifest.json")
+    assert first != again
+    digests = [json.loads(path.read_text())["weights_sha256"] for path in (first, again)]
+    assert digests[0] == digests[1]
+
+
+def test_any_key_can_be_overridden(folder: Path) -> None:
+    options = ["--trainer.max_epochs=3", "--model.init_args.learning_rate=0.5", "--data.seed=4"]
+    assert main(["fit", "--config", "mlp.yaml", *options]) == 0
+    resolved = yaml.safe_load(latest("config.yaml").read_text())
+    assert resolved["trainer"]["max_epochs"] == 3
+    assert resolved["model"]["init_args"]["learning_rate"] == 0.5
+    assert resolved["data"]["init_args"]["seed"] == 4
+    log = pd.read_csv(latest("metrics.csv"))
+    assert log["epoch"].max() == 2
+
+
+def test_the_installed_command_fits(folder: Path) -> None:
+    command = [COMMAND, "fit", "--config", "mlp.yaml", "--save_model.directory", "saved"]
+    done = subprocess.run(command, capture_output=True, text=True, check=False)
+    assert done.returncode == 0, done.stderr
+    assert done.stderr == ""
+    assert "model: saved" in done.stdout
+    assert bionn.load("saved").classes == ["no", "yes"]
+
+
+@pytest.mark.parametrize(
+    ("arguments", "says"),
+    [
+        (["--config", "no.yaml"], "no.yaml"),
+        (["--config", "mlp.yaml", "--modle", "x"], "did you mean 'model'?"),
+        (["--config", "mlp.yaml", "--trainer.max_epoch", "3"], "max_epoch"),
+        (["--config", "mlp.yaml", "--trainer.max_epochs", "many"], "trainer.max_epochs"),
+        (["--config", "mlp.yaml", "--trainer.accelerator", "cuda"], "trainer: "),
+        (
+            ["--config", "mlp.yaml", "--model", "bionn.tasks.Clasifier"],
+            "did you mean 'Classifier'?",
+        ),
+        (["--config", "mlp.yaml", "--data.init_args.label", "l.csv"], "did you mean 'labels'?"),
+        (
+            ["--config", "mlp.yaml", "--data.init_args.inputs", "no.fa"],
+            "no.fa: no such file; check",
+        ),
+        (
+            ["--config", "mlp.yaml", "--data.init_args.target", "lable"],
+            "l.csv: no column 'lable' (did you mean 'label'?)",
+        ),
+        (
+            ["--config", "mlp.yaml", "--model.init_args.learning_rat", "1"],
+            "did you mean 'learning_rate'?",
+        ),
+        (
+            ["--config", "mlp.yaml", "--model.init_args.learning_rate", "-1"],
+            "learning_rate: a finite number from 0 on needed, -1 found",
+        ),
+        (
+            ["--config", "mlp.yaml", "--model.init_args.model.init_args.activation", "rellu"],
+            "did you mean 'relu'?",
+        ),
+        (["--config", "mlp.yaml", "--trainer.max_epochs", "-1"], "one_cycle needs an end"),
+        ([], "required"),
+    ],
+)
+def test_slips_are_one_line(arguments: list[str], says: str, folder: Path, capsys) -> None:
+    assert main(["fit", *arguments]) == 2
+    error = capsys.readouterr().err
+    assert error.count("\n") == 1
+    assert error.startswith("bionn fit: error: ")
+    assert "  " not in error
+    assert says in error
+    assert not list(Path().rglob("*.safetensors"))
+
+
+@pytest.mark.parametrize(
+    ("checkpoint", "says"),
+    [
+        ("no.ckpt", "Checkpoint file not found: no.ckpt"),
+        ("l.csv", "ckpt_path: a checkpoint of bionn fit needed, found another file"),
+    ],
+)
+def test_a_checkpoint_that_is_none_is_one_line(checkpoint, says, folder: Path, capsys) -> None:
+    assert main(["test", "--config", "mlp.yaml", "--ckpt_path", checkpoint]) == 2
+    assert capsys.readouterr().err == f"bionn test: error: {says}\n"
+
+
+def test_a_checkpoint_of_another_network_is_one_line(folder: Path, capsys) -> None:
+    assert main(["fit", "--config", "mlp.yaml"]) == 0
+    checkpoint = str(latest("*.ckpt"))
+    capsys.readouterr()
+    assert main(["test", "--config", "softmax.yaml", "--ckpt_path", checkpoint]) == 2
+    error = capsys.readouterr().err
+    assert error.count("\n") == 1
+    assert "do not fit the network" in error
