@@ -9,6 +9,7 @@ import pandas as pd
 import torch
 
 from bionn.data.prepared import Prepared
+from bionn.metrics import CLASSIFICATION, REGRESSION
 from bionn.models.heads import objective
 from bionn.predict import Predictor
 
@@ -48,3 +49,35 @@ def prediction_table(predictor: Predictor, prepared: Prepared) -> pd.DataFrame:
         names = np.asarray(targets.classes, dtype=object)
         frame.insert(2, "target", names[targets.values[rows]])
     return frame
+
+
+def average_folds(results: list[dict[str, Any]]) -> dict[str, Any]:
+    """Means and standard deviations over folds, and the folds themselves."""
+    task = results[0]["task"]
+    names = ("loss", *(REGRESSION if task == "regression" else CLASSIFICATION))
+
+    def over_folds(parts: list[dict[str, Any]], statistic: Any) -> dict[str, float]:
+        return {
+            name: float(statistic([part[name] for part in parts if name in part]))
+            for name in names
+            if name in parts[0]
+        }
+
+    means = {
+        part: over_folds([result[part] for result in results], np.mean) for part in ("test", "val")
+    }
+    return {
+        "task": task,
+        "n": {part: [result["n"][part] for result in results] for part in ("train", "val", "test")},
+        **means,
+        "test_std": over_folds([result["test"] for result in results], np.std),
+        "baselines": {
+            name: {
+                part: over_folds([result["baselines"][name][part] for result in results], np.mean)
+                for part in ("test", "val")
+            }
+            for name in results[0]["baselines"]
+        },
+        "folds": results,
+        "seconds": {"train": round(sum(result["seconds"]["train"] for result in results), 3)},
+    }

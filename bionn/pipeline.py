@@ -2,16 +2,13 @@
 
 from __future__ import annotations
 
-import shutil
 import time
 from collections.abc import Sequence
-from dataclasses import asdict, dataclass, fields
+from dataclasses import dataclass, fields
 from pathlib import Path
 from typing import Any
 
-import numpy as np
 import pandas as pd
-import yaml
 from rich.console import Console
 
 from bionn import artifact
@@ -19,30 +16,17 @@ from bionn.baselines import baselines as fit_baselines
 from bionn.data.audit import audit
 from bionn.data.prepared import Prepared, prepare
 from bionn.data.reading import as_list, read_samples
-from bionn.data.samples import DataOptions, Samples, Source
-from bionn.data.splits import Split, make_splits
+from bionn.data.samples import DataOptions, Source
+from bionn.data.splits import make_splits
 from bionn.data.targets import find_targets
 from bionn.errors import InputError, did_you_mean
-from bionn.evaluate import evaluate, prediction_table
-from bionn.formats.output import replacing, write_json, write_table
-from bionn.metrics import CLASSIFICATION, REGRESSION
+from bionn.evaluate import average_folds, evaluate, prediction_table
+from bionn.formats.output import write_json, write_table
 from bionn.predict import Predictor
 from bionn.report.console import print_data, print_result, print_training
+from bionn.report.folder import check_directory, clear, plain, write_config, write_splits
 from bionn.training.fit import Trained, check, train
 from bionn.training.options import TrainingOptions, choose
-
-RUN_FILES = (
-    "config.yaml",
-    "metrics.json",
-    "metrics.csv",
-    "predictions.tsv",
-    "splits.tsv",
-    "audit.json",
-    "report.html",
-    "model",
-    "checkpoints",
-)
-"""What a run leaves in its directory; with folds, also ``fold_0``, ``fold_1``, ..."""
 
 
 @dataclass(frozen=True)
@@ -118,7 +102,7 @@ def run(
         tables.append(table[table["split"] == "test"])
     metrics = results[0]
     if len(splits) > 1:
-        metrics = average(results)
+        metrics = average_folds(results)
         write_table(pd.concat(tables, ignore_index=True), directory / "predictions.tsv")
     metrics["seconds"]["total"] = round(time.perf_counter() - start, 3)
     write_json(metrics, directory / "metrics.json")
@@ -141,77 +125,6 @@ def split_options(options: dict[str, Any]) -> tuple[DataOptions, TrainingOptions
     data = DataOptions(**{name: value for name, value in options.items() if name in data_names})
     training = {name: value for name, value in options.items() if name in training_names}
     return data, TrainingOptions(**training)
-
-
-def check_directory(out: str | Path | None, sources: list[Source], overwrite: bool) -> Path:
-    """Where the run goes; nothing is made yet.
-
-    Raises:
-        InputError: the directory holds a run, or something else is in the way.
-    """
-    if out is None:
-        stem = (
-            "table" if isinstance(sources[0], pd.DataFrame) else Path(sources[0]).name.split(".")[0]
-        )
-        free = (
-            Path("runs") / f"{stem}{suffix}" for suffix in ("", *(f"-{n}" for n in range(2, 10**6)))
-        )
-        return next(path for path in free if overwrite or not path.exists())
-    directory = Path(out)
-    if directory.exists() and not directory.is_dir():
-        raise InputError(
-            f"{directory}: a folder needed for the run, a file found; choose another out"
-        )
-    if not overwrite and any((directory / name).exists() for name in (*RUN_FILES, "fold_0")):
-        raise InputError(
-            f"{directory}: already holds a run; choose another folder with out, or replace the run "
-            "with overwrite"
-        )
-    return directory
-
-
-def clear(directory: Path) -> None:
-    """Make the directory and remove an earlier run's files from it, and only those.
-
-    Raises:
-        InputError: it cannot be made or written to.
-    """
-    try:
-        directory.mkdir(parents=True, exist_ok=True)
-        for path in [*(directory / name for name in RUN_FILES), *directory.glob("fold_[0-9]*")]:
-            if path.is_dir():
-                shutil.rmtree(path)
-            else:
-                path.unlink(missing_ok=True)
-    except OSError as error:
-        raise InputError(
-            f"{directory}: cannot be written ({error.strerror}); choose another folder"
-        ) from None
-
-
-def write_config(
-    directory: Path, sources: list[Source], data: DataOptions, training: TrainingOptions
-) -> None:
-    """``config.yaml``: every option as settled; ``bionn run --config`` of it is the same run."""
-    paths = [None if isinstance(source, pd.DataFrame) else str(source) for source in sources]
-    options = {"inputs": paths, **plain(training), **plain(data)}
-    with replacing(directory / "config.yaml") as file:
-        file.write(
-            "# Every option of this run; repeat it with: bionn run --config config.yaml --out DIR\n"
-        )
-        yaml.safe_dump(options, file, sort_keys=False, allow_unicode=True)
-
-
-def write_splits(directory: Path, samples: Samples, splits: list[Split]) -> None:
-    """``splits.tsv``: the part of each id, or with folds the fold in which it is tested."""
-    if len(splits) == 1:
-        frame = pd.DataFrame({"id": samples.ids, "split": splits[0].parts(len(samples))})
-    else:
-        fold = np.full(len(samples), "drop", dtype=object)
-        for number, split in enumerate(splits):
-            fold[split.test] = str(number)
-        frame = pd.DataFrame({"id": samples.ids, "fold": fold})
-    write_table(frame, directory / "splits.tsv")
 
 
 def score(
@@ -240,48 +153,3 @@ def score(
             metrics[key] = test.pop(key)
             val.pop(key)
     return metrics
-
-
-def average(results: list[dict[str, Any]]) -> dict[str, Any]:
-    """Means and standard deviations over folds, and the folds themselves."""
-    task = results[0]["task"]
-    names = ("loss", *(REGRESSION if task == "regression" else CLASSIFICATION))
-
-    def over_folds(parts: list[dict[str, Any]], statistic: Any) -> dict[str, float]:
-        return {
-            name: float(statistic([part[name] for part in parts if name in part]))
-            for name in names
-            if name in parts[0]
-        }
-
-    means = {
-        part: over_folds([result[part] for result in results], np.mean) for part in ("test", "val")
-    }
-    return {
-        "task": task,
-        "n": {part: [result["n"][part] for result in results] for part in ("train", "val", "test")},
-        **means,
-        "test_std": over_folds([result["test"] for result in results], np.std),
-        "baselines": {
-            name: {
-                part: over_folds([result["baselines"][name][part] for result in results], np.mean)
-                for part in ("test", "val")
-            }
-            for name in results[0]["baselines"]
-        },
-        "folds": results,
-        "seconds": {"train": round(sum(result["seconds"]["train"] for result in results), 3)},
-    }
-
-
-def plain(options: Any) -> dict[str, Any]:
-    """The fields of options as YAML and JSON have them: lists and text, no tuples and no paths."""
-    return {
-        name: list(value)
-        if isinstance(value, tuple)
-        else str(value)
-        if isinstance(value, Path)
-        else value
-        for name, value in asdict(options).items()
-        if not isinstance(value, pd.DataFrame)
-    }

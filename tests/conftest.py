@@ -6,8 +6,13 @@ from collections.abc import Callable
 from pathlib import Path
 
 import pytest
+from hypothesis import settings
 
 from tests.support.public import PUBLIC
+
+# The same examples on every machine, however slow, and no folder of examples beside the sources.
+settings.register_profile("bionn", derandomize=True, database=None, deadline=None)
+settings.load_profile("bionn")
 
 
 @pytest.fixture

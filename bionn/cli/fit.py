@@ -121,6 +121,6 @@ def _essence(message: str) -> str:
         accepted = inspect.signature(getattr(import_module(room), name)).parameters
         message += did_you_mean(slip[2], accepted)
     if slip := re.search(r"module '([\w.]+)' has no attribute '(\w+)'", message):
-        room = import_module(slip[1])
-        message += did_you_mean(slip[2], getattr(room, "__all__", dir(room)))
+        module = import_module(slip[1])
+        message += did_you_mean(slip[2], getattr(module, "__all__", dir(module)))
     return message.strip()

@@ -17,6 +17,7 @@ VERBS = {
     "validate": "score a configuration's checkpoint on the validation rows",
     "test": "score a configuration's checkpoint on the test rows",
     "predict": "predictions of a trained model for new samples",
+    "check": "certify the layers on this machine, device and torch version",
 }
 
 HELP = """usage: bionn VERB ... (bionn VERB --help tells its options)

@@ -21,11 +21,14 @@ def onehot_linear(
 ) -> Tensor:
     """``a_o = sum_l sum_a table[code_l, a] W_oal + b_o``, the one-hot written out."""
     symbols = weight.shape[1]
-    if table is None:
-        table = torch.cat([torch.eye(symbols), torch.zeros(1, symbols)])
-    onehot = torch.zeros((*codes.shape[:-1], symbols, codes.shape[-1]), dtype=weight.dtype)
-    for code, row in enumerate(table.to(weight.dtype)):
-        onehot = onehot + (codes == code).unsqueeze(-2) * row.unsqueeze(-1)
+    if codes.is_floating_point():
+        onehot = codes
+    else:
+        if table is None:
+            table = torch.cat([torch.eye(symbols), torch.zeros(1, symbols)])
+        onehot = torch.zeros((*codes.shape[:-1], symbols, codes.shape[-1]), dtype=weight.dtype)
+        for code, row in enumerate(table.to(weight.dtype)):
+            onehot = onehot + (codes == code).unsqueeze(-2) * row.unsqueeze(-1)
     output = (onehot.unsqueeze(-3) * weight).sum((-1, -2))
     return output if bias is None else output + bias
 

@@ -48,7 +48,8 @@ def print_training(console: Console, prepared: Prepared, options: TrainingOption
         f"training: AdamW, learning rate {options.learning_rate:g}, weight decay "
         f"{options.weight_decay:g}, batch {options.batch_size}, up to {options.max_epochs} epochs, "
         f"patience {options.patience}"
-        + ", then once more on train and val rows" * bool(options.refit)
+        + ", then once more on train and val rows"
+        * bool(options.refit)
     )
 
 

@@ -145,7 +145,7 @@ def test_named_groups_stay_together_whatever_the_split(kind: str | None, how: st
 @pytest.mark.parametrize("count", [3, 5])
 def test_folds_test_each_row_once_and_validate_on_the_next_fold(kind: str, count: int) -> None:
     options = {"group_column": "group"} if kind == "group" else {}
-    splits, *_ = splits_of(data(), split=kind, folds=count, **options)
+    splits, *_ = splits_of(data(label=["a", "b"] * 50), split=kind, folds=count, **options)
     assert len(splits) == count
     for fold, split in enumerate(splits):
         assert_partition(split, 100)

@@ -10,6 +10,7 @@ from bionn.sequences.alphabet import DNA
 TABLE = torch.from_numpy(DNA.code_table())
 CODES = torch.tensor([[0, 3, 4], [1, 2, 5]], dtype=torch.uint8)  # A T N, C G padding
 TORCHS = {
+    "torch": lambda w, generator: torch.nn.init.kaiming_uniform_(w, a=5**0.5, generator=generator),
     "kaiming_uniform": torch.nn.init.kaiming_uniform_,
     "kaiming_normal": torch.nn.init.kaiming_normal_,
     "xavier_uniform": torch.nn.init.xavier_uniform_,
@@ -20,7 +21,7 @@ TORCHS = {
     "lecun_normal": lambda w, generator: torch.nn.init.kaiming_normal_(
         w, nonlinearity="linear", generator=generator
     ),
-    "normal": torch.nn.init.normal_,
+    "normal": lambda w, generator: torch.nn.init.normal_(w, std=0.01, generator=generator),
     "zeros": lambda w, generator: torch.nn.init.zeros_(w),
 }
 

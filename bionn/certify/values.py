@@ -1,0 +1,178 @@
+"""Properties of an op's values and first gradients: right everywhere, however the input lies."""
+
+from collections.abc import Callable, Iterator
+
+import torch
+from torch import Tensor
+from torch.utils import deterministic
+
+from bionn.certify.cases import Case
+from bionn.certify.probe import Device, bind, close, cotangent, draw, evaluate, on_cpu, smooth
+from bionn.certify.samples import Maker, Sample
+
+
+def oracle(case: Case, device: Device) -> None:
+    """Values and gradients equal the textbook formula's in float64."""
+    for sample in smooth(case, device):
+        expected = evaluate(case.oracle, sample.to("cpu"), differentiable=case.differentiable)
+        close(
+            on_cpu(evaluate(case.function, sample)), expected, sample.label, rtol=1e-10, atol=1e-12
+        )
+
+
+def _equals_twin(case: Case, device: Device, dtype: torch.dtype, tolerance: float) -> None:
+    for sample in draw(case.samples, dtype, device):
+        expected = evaluate(case.twin, sample, differentiable=case.differentiable)
+        label = f"{sample.label}, {dtype}"
+        close(evaluate(case.function, sample), expected, label, rtol=tolerance, atol=tolerance)
+
+
+def twin(case: Case, device: Device) -> None:
+    """Values, gradients, dtypes and shapes equal torch's, 0-d and empty ones too."""
+    _equals_twin(case, device, torch.float64, 1e-12)
+    _equals_twin(case, device, torch.float32, 2e-6)
+
+
+def half(case: Case, device: Device) -> None:
+    """The same in float16 and bfloat16."""
+    _equals_twin(case, device, torch.bfloat16, 2e-2)
+    _equals_twin(case, device, torch.float16, 3e-3)
+
+
+def extremes(case: Case, device: Device) -> None:
+    """Values and gradients at the ends of the number range, and of NaN, equal torch's."""
+    for sample in draw(case.extremes, torch.float32, device):
+        expected = evaluate(case.twin, sample, differentiable=case.differentiable)
+        close(evaluate(case.function, sample), expected, sample.label, rtol=1e-5, atol=1e-7)
+
+
+def _every_other(tensor: Tensor) -> Tensor:
+    room = tensor.new_full((*tensor.shape, 2), float("nan"))
+    room[..., 0] = tensor
+    return room[..., 0]
+
+
+def _transposed(tensor: Tensor) -> Tensor:
+    if tensor.dim() < 2:
+        return tensor
+    return tensor.transpose(0, -1).contiguous().transpose(0, -1)
+
+
+def _expanded(tensor: Tensor) -> Tensor:
+    return tensor.narrow(0, 0, 1).expand_as(tensor) if tensor.dim() > 0 else tensor
+
+
+def _offset(tensor: Tensor) -> Tensor:
+    room = tensor.new_full((tensor.numel() + 3,), float("nan"))
+    room[3:] = tensor.flatten()
+    return room[3:].view(tensor.shape)
+
+
+def _flipped(tensor: Tensor) -> Tensor:
+    return tensor.flip(tuple(range(tensor.dim())))
+
+
+def _negative_view(tensor: Tensor) -> Tensor:
+    return torch._neg_view(-tensor)
+
+
+def _channels_last(tensor: Tensor) -> Tensor:
+    if tensor.dim() != 4:
+        return tensor
+    return tensor.contiguous(memory_format=torch.channels_last)
+
+
+def _is_channels_last(tensor: Tensor) -> bool:
+    return tensor.dim() == 4 and tensor.is_contiguous(memory_format=torch.channels_last)
+
+
+LAYOUTS: dict[str, Callable[[Tensor], Tensor]] = {
+    "every other": _every_other,
+    "transposed": _transposed,
+    "expanded": _expanded,
+    "offset": _offset,
+    "flipped": _flipped,
+    "negative view": _negative_view,
+    "channels last": _channels_last,
+}
+
+
+def _laid_out(
+    sample: Sample, layout: Callable[[Tensor], Tensor]
+) -> Iterator[tuple[Sample, Sample]]:
+    """Lay out each differentiable argument alone, then all; with its contiguous copy."""
+    choices = [(position,) for position in sample.differentiable]
+    if len(choices) > 1:
+        choices.append(sample.differentiable)
+    for chosen in choices:
+        laid = [layout(arg) if i in chosen else arg for i, arg in enumerate(sample.args)]
+        plain = [
+            arg.clone(memory_format=torch.contiguous_format).resolve_neg()
+            if isinstance(arg, Tensor)
+            else arg
+            for arg in laid
+        ]
+        yield sample._replace(args=tuple(laid)), sample._replace(args=tuple(plain))
+
+
+def layouts(case: Case, device: Device) -> None:
+    """Strided, expanded, offset, flipped, negated and channels-last inputs change nothing."""
+    for sample in smooth(case, device):
+        for name, layout in LAYOUTS.items():
+            if name == "channels last" and sample.label != "image":
+                continue
+            for laid, plain in _laid_out(sample, layout):
+                label = f"{sample.label}, {name}"
+                expected = evaluate(case.twin, plain, differentiable=case.differentiable)
+                close(evaluate(case.function, laid), expected, label, rtol=1e-11, atol=1e-12)
+                if name == "channels last":
+                    ours, theirs = (
+                        f(*laid.args, **laid.kwargs) for f in (case.function, case.twin)
+                    )
+                    assert _is_channels_last(ours) or not _is_channels_last(theirs), (
+                        f"{label}: torch keeps the layout, but strides are {ours.stride()}"
+                    )
+
+
+def arguments(case: Case, device: Device) -> None:
+    """Forward and backward leave the arguments and the incoming gradient as they were."""
+    for sample in smooth(case, device):
+        before = [arg.clone() if isinstance(arg, Tensor) else arg for arg in sample.args]
+        call = bind(case.function, sample)
+        leaves = call.leaves()
+        output = call.function(*leaves)
+        value, grad = output.detach().clone(), cotangent(output)
+        torch.autograd.grad(output, leaves, grad)
+        for kept, now in zip(before, sample.args, strict=True):
+            assert not isinstance(now, Tensor) or torch.equal(kept, now), f"{sample.label}: changed"
+        close(output.detach(), value, f"{sample.label}, output", rtol=0, atol=0)
+        close(grad, cotangent(output), f"{sample.label}, incoming gradient", rtol=0, atol=0)
+
+
+def memory(case: Case, device: Device) -> None:
+    """The numbers stay the same when all fresh memory is filled with NaN."""
+    was_on = torch.are_deterministic_algorithms_enabled()
+    was_warn_only = torch.is_deterministic_algorithms_warn_only_enabled()
+    was_filling = deterministic.fill_uninitialized_memory
+    samples = [s.to(device) for s in case.samples(Maker(torch.float32))]
+    expected = [evaluate(case.function, sample) for sample in samples]
+    try:
+        # only deterministic mode fills; which algorithms are so is no matter here: warn only
+        torch.use_deterministic_algorithms(True, warn_only=True)
+        deterministic.fill_uninitialized_memory = True
+        actual = [evaluate(case.function, sample) for sample in samples]
+    finally:
+        torch.use_deterministic_algorithms(was_on, warn_only=was_warn_only)
+        deterministic.fill_uninitialized_memory = was_filling
+    for sample, ours, known in zip(samples, actual, expected, strict=True):
+        close(ours, known, sample.label)
+
+
+def meta(case: Case, device: Device) -> None:
+    """Shapes and dtypes are known without numbers, on the meta device."""
+    for sample in draw(case.samples, torch.float32, device):
+        value, *gradients = evaluate(case.function, sample.to("meta"))
+        known, *slopes = evaluate(case.function, sample)
+        assert (value.shape, value.dtype) == (known.shape, known.dtype), sample.label
+        shapes = [gradient.shape for gradient in gradients]
+        assert shapes == [slope.shape for slope in slopes], sample.label

@@ -1,0 +1,129 @@
+"""A run's folder: where it may be, what an earlier run left there, and what is written into it."""
+
+from __future__ import annotations
+
+import shutil
+from collections.abc import Sequence
+from dataclasses import asdict
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pandas as pd
+import yaml
+
+from bionn.data.samples import DataOptions, Samples, Source
+from bionn.data.splits import Split
+from bionn.errors import InputError
+from bionn.formats.output import replacing, write_table
+from bionn.training.options import TrainingOptions
+
+RUN_FILES = (
+    "config.yaml",
+    "metrics.json",
+    "metrics.csv",
+    "predictions.tsv",
+    "splits.tsv",
+    "audit.json",
+    "report.html",
+    "model",
+    "checkpoints",
+)
+"""What a run leaves in its directory; with folds, also ``fold_0``, ``fold_1``, ..."""
+
+CONFIG_HEAD = "# Every option of this run"
+"""How ``config.yaml`` begins: by it a folder is known as a run's."""
+
+
+def check_directory(out: str | Path | None, sources: Sequence[Source], overwrite: bool) -> Path:
+    """Where the run goes; nothing is made yet.
+
+    Raises:
+        InputError: the directory holds a run, or something else is in the way.
+    """
+    if out is None:
+        stem = (
+            "table" if isinstance(sources[0], pd.DataFrame) else Path(sources[0]).name.split(".")[0]
+        )
+        free = (
+            Path("runs") / f"{stem}{suffix}" for suffix in ("", *(f"-{n}" for n in range(2, 10**6)))
+        )
+        return next(path for path in free if overwrite or not path.exists())
+    directory = Path(out)
+    if directory.exists() and not directory.is_dir():
+        raise InputError(
+            f"{directory}: a folder needed for the run, a file found; choose another out"
+        )
+    held = [name for name in (*RUN_FILES, "fold_0") if (directory / name).exists()]
+    if held and not overwrite:
+        raise InputError(
+            f"{directory}: already holds a run; choose another folder with out, or replace the run "
+            "with overwrite"
+        )
+    if held and not _is_run(directory):
+        raise InputError(
+            f"{directory}: holds {held[0]!r}, which overwrite would remove, but no config.yaml of a "
+            "run; choose another folder with out"
+        )
+    return directory
+
+
+def clear(directory: Path) -> None:
+    """Make the directory and remove an earlier run's files from it, and only those.
+
+    Raises:
+        InputError: it cannot be made or written to.
+    """
+    try:
+        directory.mkdir(parents=True, exist_ok=True)
+        for path in [*(directory / name for name in RUN_FILES), *directory.glob("fold_[0-9]*")]:
+            if path.is_dir():
+                shutil.rmtree(path)
+            else:
+                path.unlink(missing_ok=True)
+    except OSError as error:
+        raise InputError(
+            f"{directory}: cannot be written ({error.strerror}); choose another folder"
+        ) from None
+
+
+def _is_run(directory: Path) -> bool:
+    """Whether its ``config.yaml`` is one that :func:`write_config` wrote."""
+    config = directory / "config.yaml"
+    return config.is_file() and config.read_bytes().startswith(CONFIG_HEAD.encode())
+
+
+def write_config(
+    directory: Path, sources: Sequence[Source], data: DataOptions, training: TrainingOptions
+) -> None:
+    """``config.yaml``: every option as settled; ``bionn run --config`` of it is the same run."""
+    paths = [None if isinstance(source, pd.DataFrame) else str(source) for source in sources]
+    options = {"inputs": paths, **plain(training), **plain(data)}
+    with replacing(directory / "config.yaml") as file:
+        file.write(f"{CONFIG_HEAD}; repeat it with: bionn run --config config.yaml --out DIR\n")
+        yaml.safe_dump(options, file, sort_keys=False, allow_unicode=True)
+
+
+def write_splits(directory: Path, samples: Samples, splits: Sequence[Split]) -> None:
+    """``splits.tsv``: the part of each id, or with folds the fold in which it is tested."""
+    if len(splits) == 1:
+        frame = pd.DataFrame({"id": samples.ids, "split": splits[0].parts(len(samples))})
+    else:
+        fold = np.full(len(samples), "drop", dtype=object)
+        for number, split in enumerate(splits):
+            fold[split.test] = str(number)
+        frame = pd.DataFrame({"id": samples.ids, "fold": fold})
+    write_table(frame, directory / "splits.tsv")
+
+
+def plain(options: Any) -> dict[str, Any]:
+    """The fields of options as YAML and JSON have them: lists and text, no tuples and no paths."""
+    return {
+        name: list(value)
+        if isinstance(value, tuple)
+        else str(value)
+        if isinstance(value, Path)
+        else value
+        for name, value in asdict(options).items()
+        if not isinstance(value, pd.DataFrame)
+    }
