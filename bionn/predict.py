@@ -14,11 +14,8 @@ from torch import Tensor
 
 from bionn import artifact
 from bionn.data.prepared import Encoder, encode_sequences
-from bionn.data.reading import as_table, find_id_column, find_sequence_column
-from bionn.data.samples import Samples, Source
-from bionn.errors import InputError, did_you_mean
-from bionn.formats.fasta import is_fasta, read_fasta, unique_ids
-from bionn.formats.table import Table
+from bionn.data.samples import Source
+from bionn.data.unlabelled import Columns, read_unlabelled
 from bionn.models.heads import TaskKind, link
 from bionn.models.layers import feed
 from bionn.preprocess.features import FeatureScaler
@@ -54,15 +51,19 @@ class Predictor:
         self.encoder = _encoder(manifest["input"])
         scaler = manifest["target_scaler"]
         self.target_scaler = None if scaler is None else TargetScaler.from_manifest(scaler)
+        self._columns = Columns.from_manifest(manifest.get("reading", {}))
         self._table = None
         if isinstance(self.encoder, SequenceEncoder):
             self._table = torch.from_numpy(self.encoder.code_table).to(device)
 
-    def predict(self, inputs: Source | Sequence[str]) -> pd.DataFrame:
+    def predict(
+        self, inputs: Source | Sequence[str], *, columns: Columns | None = None
+    ) -> pd.DataFrame:
         """Predictions for new samples, a row each, in their order.
 
         Args:
             inputs: a FASTA file or a table (path or DataFrame), or a list of sequences.
+            columns: where ids and sequences stand; as in the training data when None.
 
         Returns:
             ``id``, then ``prediction`` and ``prob_<class>`` for classes, ``prediction`` for one
@@ -71,14 +72,16 @@ class Predictor:
         Raises:
             InputError: the samples do not fit the model; says file and line.
         """
-        return pd.concat(self.blocks(inputs)[1], ignore_index=True)
+        return pd.concat(self.blocks(inputs, columns=columns)[1], ignore_index=True)
 
-    def blocks(self, inputs: Source | Sequence[str]) -> tuple[int, Iterator[pd.DataFrame]]:
+    def blocks(
+        self, inputs: Source | Sequence[str], *, columns: Columns | None = None
+    ) -> tuple[int, Iterator[pd.DataFrame]]:
         """How many blocks of some thousand rows there are, and the rows of :meth:`predict` by block.
 
         The inputs are read and checked before this returns.
         """
-        ids, encoded = self.encode(inputs)
+        ids, encoded = self.encode(inputs, columns=columns)
 
         def frames() -> Iterator[pd.DataFrame]:
             for start in range(0, max(len(ids), 1), BLOCK):
@@ -87,9 +90,11 @@ class Predictor:
 
         return max(1, math.ceil(len(ids) / BLOCK)), frames()
 
-    def encode(self, inputs: Source | Sequence[str]) -> tuple[list[str], Tensor]:
+    def encode(
+        self, inputs: Source | Sequence[str], *, columns: Columns | None = None
+    ) -> tuple[list[str], Tensor]:
         """Ids and network inputs: codes ``uint8 (N, L)`` or features ``float32 (N, F)``."""
-        samples = self._read(inputs)
+        samples = read_unlabelled(inputs, self.encoder, self._columns, columns)
         if isinstance(self.encoder, SequenceEncoder):
             return samples.ids, torch.from_numpy(encode_sequences(self.encoder, samples))
         assert samples.features is not None
@@ -129,26 +134,6 @@ class Predictor:
             frame[f"prob_{name}"] = outputs[:, column]
         return frame
 
-    def _read(self, inputs: Source | Sequence[str]) -> Samples:
-        """Unlabelled samples of the kind that the network was trained on."""
-        if isinstance(self.encoder, SequenceEncoder):
-            return _read_sequences(inputs, self.encoder)
-        if isinstance(inputs, (str, Path)) and is_fasta(inputs):
-            raise InputError(f"{inputs}: a table needed (this model takes features), FASTA found")
-        if not isinstance(inputs, (str, Path, pd.DataFrame)):
-            raise InputError("inputs: a table needed (this model takes features), a list found")
-        table = as_table(inputs)
-        missing = [name for name in self.encoder.names if name not in table.columns]
-        if missing:
-            others = f", nor {len(missing) - 1} others" if len(missing) > 1 else ""
-            raise InputError(
-                f"{table.path}: no column {missing[0]!r}"
-                f"{did_you_mean(missing[0], table.columns)}{others} of the "
-                f"{len(self.encoder.names)} features that the model takes; add what is missing"
-            )
-        features = pd.DataFrame({name: table.numeric(name) for name in self.encoder.names})
-        return _unlabelled(_table_ids(table), features=features, locate=table)
-
 
 def load(
     directory: str | Path,
@@ -174,41 +159,3 @@ def _encoder(manifest: dict[str, Any]) -> Encoder:
     if manifest["kind"] == "sequence":
         return SequenceEncoder.from_manifest(manifest)
     return FeatureScaler.from_manifest(manifest)
-
-
-def _read_sequences(inputs: Source | Sequence[str], encoder: SequenceEncoder) -> Samples:
-    if isinstance(inputs, (str, Path)) and is_fasta(inputs):
-        records = read_fasta(inputs)
-        return _unlabelled(records.ids, sequences=records.sequences, locate=records)
-    if isinstance(inputs, (str, Path, pd.DataFrame)):
-        table = as_table(inputs)
-        column = find_sequence_column(table, None, encoder.symbols)
-        if column is None:
-            raise InputError(
-                f"{table.path}: a column of {encoder.alphabet} sequences needed (this model takes "
-                "sequences), none found"
-            )
-        return _unlabelled(_table_ids(table), sequences=table.text(column), locate=table)
-    rows = [f"row{row}" for row in range(1, len(inputs) + 1)]
-    return _unlabelled(rows, sequences=list(inputs), locate=None)
-
-
-def _table_ids(table: Table) -> list[str]:
-    column = find_id_column(table, None)
-    if column is None:
-        return [f"row{row}" for row in range(1, len(table) + 1)]
-    return unique_ids(table.text(column))[0]
-
-
-def _unlabelled(
-    ids: list[str],
-    *,
-    sequences: list[str] | None = None,
-    features: pd.DataFrame | None = None,
-    locate: Any = None,
-) -> Samples:
-    table = pd.DataFrame({"id": ids, "source": 0, "row": range(len(ids))})
-    if sequences is not None:
-        table["sequence"] = sequences
-    where = locate.where if locate is not None else (lambda row: f"sequence {row + 1}")
-    return Samples(table, features, pd.DataFrame(index=table.index), (where,))

@@ -5,6 +5,7 @@ from typing import Any
 import torch
 from torch import Tensor
 from torch.autograd import gradcheck, gradgradcheck
+from torch.func import jacfwd, jacrev
 
 from bionn.certify.cases import Case
 from bionn.certify.probe import Device, bind, close, on_cpu, smooth
@@ -50,13 +51,13 @@ def _second(case: Case, device: Device, **options: Any) -> None:
             raise AssertionError(f"{sample.label}: {error}") from error
 
 
-def reverse_over_reverse(case: Case, device: Device) -> None:
+def second_reverse(case: Case, device: Device) -> None:
     """Finite differences confirm the second derivative by two backward passes."""
     _second(case, device)
 
 
-def forward_over_reverse(case: Case, device: Device) -> None:
-    """Finite differences confirm the second derivative, forward mode through a backward pass."""
+def second_forward(case: Case, device: Device) -> None:
+    """Finite differences confirm the second derivative, forward over reverse."""
     _second(
         case,
         device,
@@ -73,23 +74,32 @@ def jacobians(case: Case, device: Device) -> None:
         # copies, as torch's own forward mode refuses an expanded tensor
         function, tensors = call.function, tuple(leaf.detach() for leaf in call.copies())
         numbers = tuple(range(len(tensors)))
-        by_rows = torch.func.jacrev(function, numbers)(*tensors)
-        by_columns = torch.func.jacfwd(function, numbers)(*tensors)
+        by_rows = jacrev(function, numbers)(*tensors)
+        by_columns = jacfwd(function, numbers)(*tensors)
         close(by_columns, by_rows, sample.label, rtol=1e-11, atol=1e-12)
 
 
+_OTHER_ROUTES = (
+    ("forward over reverse", jacfwd, jacrev),
+    ("reverse over forward", jacrev, jacfwd),
+    ("forward over forward", jacfwd, jacfwd),
+)
+
+
 def hessian(case: Case, device: Device) -> None:
-    """The Hessian of the squared output is symmetric, the oracle's, and one by every route."""
+    """The squared output's Hessian is symmetric, the oracle's, the same by four routes."""
     for sample in smooth(case, device)[:3]:
-        function, tensors = bind(case.function, sample)
+        call = bind(case.function, sample)
+        function, tensors = call.function, tuple(leaf.detach() for leaf in call.copies())
         numbers = tuple(range(len(tensors)))
 
         def total(*arguments: Tensor, function: Any = function) -> Tensor:
             return (function(*arguments) ** 2).sum()
 
-        twice = torch.func.jacrev(torch.func.jacrev(total, numbers), numbers)(*tensors)
-        mixed = torch.func.jacfwd(torch.func.jacrev(total, numbers), numbers)(*tensors)
-        close(mixed, twice, f"{sample.label}, forward over reverse", rtol=1e-10, atol=1e-11)
+        twice = jacrev(jacrev(total, numbers), numbers)(*tensors)
+        for name, outer, inner in _OTHER_ROUTES:
+            other = outer(inner(total, numbers), numbers)(*tensors)
+            close(other, twice, f"{sample.label}, {name}", rtol=1e-10, atol=1e-11)
         for i, row in enumerate(twice):
             for j, block in enumerate(row):
                 size = (tensors[i].numel(), tensors[j].numel())
@@ -102,6 +112,6 @@ def hessian(case: Case, device: Device) -> None:
             def truth(*arguments: Tensor, function: Any = plain.function) -> Tensor:
                 return (function(*arguments) ** 2).sum()
 
-            known = torch.func.jacrev(torch.func.jacrev(truth, numbers), numbers)(*plain.tensors)
+            known = jacrev(jacrev(truth, numbers), numbers)(*plain.tensors)
             for ours, theirs in zip(twice, known, strict=True):
                 close(on_cpu(ours), theirs, f"{sample.label}, oracle", rtol=1e-8, atol=1e-10)

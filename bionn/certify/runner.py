@@ -32,8 +32,8 @@ class Property(NamedTuple):
 
     @property
     def promise(self) -> str:
-        """What is promised, in a sentence."""
-        return (self.check.__doc__ or "").strip()
+        """What is promised, in a line."""
+        return (self.check.__doc__ or "").strip().split("\n")[0]
 
 
 PROPERTIES: tuple[Property, ...] = (
@@ -43,12 +43,13 @@ PROPERTIES: tuple[Property, ...] = (
     Property("X", "extremes", values.extremes),
     Property("L", "layouts", values.layouts),
     Property("A", "arguments", values.arguments),
+    Property("G", "shapes", values.shapes),
     Property("U", "memory", values.memory),
     Property("K", "meta", values.meta),
     Property("R", "reverse", derivatives.reverse),
     Property("F", "forward", derivatives.forward),
-    Property("S", "reverse_over_reverse", derivatives.reverse_over_reverse),
-    Property("O", "forward_over_reverse", derivatives.forward_over_reverse),
+    Property("S", "second_reverse", derivatives.second_reverse),
+    Property("O", "second_forward", derivatives.second_forward),
     Property("J", "jacobians", derivatives.jacobians),
     Property("N", "hessian", derivatives.hessian),
     Property("B", "vmap", transforms.vmap),

@@ -22,7 +22,7 @@ def _stack(tensor: Tensor, dim: int) -> Tensor:
 
 
 def vmap(case: Case, device: Device) -> None:
-    """One call over a batch equals a loop, whichever arguments are batched, first or last."""
+    """Mapping by vmap equals a loop, whichever arguments are batched, first or last."""
     for sample in smooth(case, device):
         positions = _positions(sample)
         call = bind(case.function, sample, positions)
@@ -45,7 +45,7 @@ def vmap(case: Case, device: Device) -> None:
 
 
 def per_sample(case: Case, device: Device) -> None:
-    """Per-sample gradients, vmap of grad, equal a loop, by every argument, itself shared or batched."""
+    """Per-sample gradients, vmap of grad, equal a loop, by every argument."""
     for sample in smooth(case, device):
         positions = _positions(sample)
         call = bind(case.function, sample, positions)
@@ -93,7 +93,7 @@ class _Exportable(torch.nn.Module):
 
 
 def export(case: Case, device: Device) -> None:
-    """torch.export writes it down as a program of torch's own operations with the same numbers."""
+    """torch.export writes it down as a program with the same numbers."""
     sample = draw(case.samples, torch.float32, device, empty=False)[0]
     tensors = tuple(sample.args[i] for i in _positions(sample))
     program = torch.export.export(_Exportable(case, sample), tensors)

@@ -1,9 +1,11 @@
 """Properties of an op's values and first gradients: right everywhere, however the input lies."""
 
 from collections.abc import Callable, Iterator
+from typing import Any
 
 import torch
 from torch import Tensor
+from torch.autograd.function import BackwardCFunction
 from torch.utils import deterministic
 
 from bionn.certify.cases import Case
@@ -149,8 +151,48 @@ def arguments(case: Case, device: Device) -> None:
         close(grad, cotangent(output), f"{sample.label}, incoming gradient", rtol=0, atol=0)
 
 
+def _hand_written(output: Tensor) -> Iterator[Any]:
+    """Nodes of the graph whose backward is a Python function."""
+    waiting, seen = [output.grad_fn], set()
+    while waiting:
+        node = waiting.pop()
+        if node is None or node in seen:
+            continue
+        seen.add(node)
+        if isinstance(node, BackwardCFunction):
+            yield node
+        waiting.extend(edge[0] for edge in node.next_functions)
+
+
+def shapes(case: Case, device: Device) -> None:
+    """Backward itself returns what is asked for, in each argument's shape and dtype.
+
+    The engine would sum a gradient that broadcasts and cast one of another dtype, in silence.
+    """
+    for dtype in (torch.float64, torch.float32, torch.bfloat16):
+        for sample in draw(case.samples, dtype, device):
+            call = bind(case.function, sample)
+            for node in _hand_written(call.function(*call.leaves())):
+                grads = [
+                    torch.ones(known.shape, dtype=known.dtype, device=known.device)
+                    for known in node._input_metadata
+                ]
+                returned = [grad for grad in node.apply(*grads) if grad is not None]
+                edges = [(after, at) for after, at in node.next_functions if after is not None]
+                label = f"{sample.label}, {dtype}"
+                assert len(returned) == len(edges), (
+                    f"{label}: {len(edges)} gradients asked for, {len(returned)} given"
+                )
+                for number, (grad, (after, at)) in enumerate(zip(returned, edges, strict=True)):
+                    known = after._input_metadata[at]
+                    assert (grad.shape, grad.dtype) == (known.shape, known.dtype), (
+                        f"{label}, gradient {number}: {tuple(grad.shape)} {grad.dtype} for an "
+                        f"argument {tuple(known.shape)} {known.dtype}"
+                    )
+
+
 def memory(case: Case, device: Device) -> None:
-    """The numbers stay the same when all fresh memory is filled with NaN."""
+    """Nothing changes when all fresh memory is filled with NaN."""
     was_on = torch.are_deterministic_algorithms_enabled()
     was_warn_only = torch.is_deterministic_algorithms_warn_only_enabled()
     was_filling = deterministic.fill_uninitialized_memory

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import argparse
 from collections.abc import Sequence
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 from bionn.cli.parser import Parser
 from bionn.errors import InputError
@@ -78,7 +78,7 @@ def describe(device: str) -> dict[str, str]:
     import torch
 
     try:
-        torch.zeros(1, dtype=torch.float64, device=device)
+        torch.zeros(1, dtype=torch.float64, device=device).item()
     except (RuntimeError, AssertionError, TypeError) as error:
         reason = str(error).split("\n")[0]
         raise InputError(f"--device {device}: cannot be used here: {reason}") from None
@@ -95,9 +95,7 @@ def describe(device: str) -> dict[str, str]:
 
 def explain(properties: Sequence[Property], found: Sequence[Result]) -> list[str]:
     """The legend of the table, then each failure in a line."""
-    lines: list[Any] = [
-        f"{promise.letter}  {promise.name}: {promise.promise}" for promise in properties
-    ]
+    lines = [f"{promise.letter} {promise.name:<15}{promise.promise}" for promise in properties]
     failures = [result for result in found if not result.passed]
     if failures:
         lines += ["", "x  did not hold:"]

@@ -13,6 +13,11 @@ def make_parser() -> Parser:
     parser.add_argument("model", metavar="MODEL", help="a run's folder, or the model folder in it")
     parser.add_argument("input", metavar="INPUT", help="a FASTA file or a table")
     parser.add_argument("--out", required=True, metavar="FILE.tsv", help="where predictions go")
+    parser.add_argument("--id-column", metavar="COL", help="column of ids")
+    parser.add_argument(
+        "--id", dest="id_rule", choices=("first", "full"), help="part of a FASTA header"
+    )
+    parser.add_argument("--sequence-column", metavar="COL", help="column of sequences")
     parser.add_argument("--device", default="cpu", help="cpu, cuda, ...")
     parser.add_argument("--overwrite", action="store_true", help="replace FILE.tsv if it is there")
     return parser
@@ -27,6 +32,7 @@ def predict(arguments: Sequence[str]) -> int:
     from rich.console import Console
     from rich.progress import track
 
+    from bionn.data.unlabelled import Columns
     from bionn.errors import InputError
     from bionn.formats.output import replacing
     from bionn.predict import load
@@ -35,7 +41,10 @@ def predict(arguments: Sequence[str]) -> int:
         raise InputError(f"{given.out}: already there; choose another file, or pass --overwrite")
     predictor = load(given.model, device=given.device)
     console = Console(stderr=True)
-    total, blocks = predictor.blocks(given.input)
+    columns = None
+    if given.id_column or given.id_rule or given.sequence_column:
+        columns = Columns(given.id_column, given.id_rule or "first", given.sequence_column)
+    total, blocks = predictor.blocks(given.input, columns=columns)
     rows = 0
     with replacing(given.out) as file:
         for block in track(blocks, "predicting", total=total, console=console, disable=total < 2):

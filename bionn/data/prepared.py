@@ -34,6 +34,7 @@ class Prepared:
         target_scaler: own units to the units of the loss; None for classes.
         inputs: codes ``uint8 (N, L)`` or features ``float32 (N, F)``.
         outputs: class indices ``int64 (N,)`` or standardised targets ``float32 (N, T)``.
+        options: how the samples were read.
     """
 
     samples: Samples
@@ -43,6 +44,7 @@ class Prepared:
     target_scaler: TargetScaler | None
     inputs: Tensor
     outputs: Tensor
+    options: DataOptions
 
     @property
     def code_table(self) -> Tensor | None:
@@ -77,6 +79,11 @@ class Prepared:
             "input": {
                 "kind": "sequence" if self.samples.features is None else "table",
                 **self.encoder.to_manifest(),
+            },
+            "reading": {
+                "id_column": self.options.id_column,
+                "id_rule": self.options.id_rule,
+                "sequence_column": self.options.sequence_column,
             },
             "split": self.split.name,
             "split_sha256": self.split_hash(),
@@ -121,7 +128,7 @@ def prepare(samples: Samples, targets: Targets, split: Split, options: DataOptio
         outputs = torch.from_numpy(scaler.transform(targets.values))
     else:
         scaler, outputs = None, torch.from_numpy(targets.values)
-    return Prepared(samples, targets, split, encoder, scaler, inputs, outputs)
+    return Prepared(samples, targets, split, encoder, scaler, inputs, outputs, options)
 
 
 def encode_sequences(encoder: SequenceEncoder, samples: Samples) -> np.ndarray:

@@ -103,6 +103,8 @@ def make_splits(samples: Samples, targets: Targets, options: DataOptions) -> lis
     Raises:
         InputError: an unknown kind of split, too few groups, a part or fold left without rows.
     """
+    if not 0 <= options.seed < 2**32:
+        raise InputError(f"seed: a number from 0 to {2**32 - 1} needed, {options.seed} found")
     if len(options.fractions) != 3 or min(options.fractions) <= 0:
         raise InputError(
             "fractions: 3 shares above 0 (train, val, test) needed, "

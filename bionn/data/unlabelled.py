@@ -1,0 +1,116 @@
+"""New samples for a trained model: read like the training data, but without targets."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, cast
+
+import pandas as pd
+
+from bionn.data.prepared import Encoder
+from bionn.data.reading import as_table, find_id_column, find_sequence_column
+from bionn.data.samples import Samples, Source
+from bionn.errors import InputError, did_you_mean
+from bionn.formats.fasta import FastaRecords, IdRule, is_fasta, read_fasta, unique_ids
+from bionn.formats.table import Table
+from bionn.preprocess.sequences import SequenceEncoder
+
+
+@dataclass(frozen=True)
+class Columns:
+    """Where ids and sequences stand; None: found by name and contents.
+
+    Attributes:
+        id_column: the column of ids.
+        id_rule: which part of a FASTA header is the id.
+        sequence_column: the column of sequences.
+    """
+
+    id_column: str | None = None
+    id_rule: IdRule = "first"
+    sequence_column: str | None = None
+
+    @classmethod
+    def from_manifest(cls, manifest: dict[str, Any]) -> Columns:
+        """As the training data were read."""
+        return cls(
+            manifest.get("id_column"),
+            cast(IdRule, manifest.get("id_rule", "first")),
+            manifest.get("sequence_column"),
+        )
+
+    def in_table(self, table: Table) -> Columns:
+        """Without the columns that the table does not have."""
+        known = set(table.columns)
+        return Columns(
+            self.id_column if self.id_column in known else None,
+            self.id_rule,
+            self.sequence_column if self.sequence_column in known else None,
+        )
+
+
+def read_unlabelled(
+    inputs: Source | Sequence[str], encoder: Encoder, trained: Columns, given: Columns | None = None
+) -> Samples:
+    """Samples of the kind that a network was trained on.
+
+    Args:
+        inputs: a FASTA file, a table (path or DataFrame), or a list of sequences.
+        encoder: what the network's inputs are made by.
+        trained: how the training data were read: followed as far as the columns are there.
+        given: how to read these; every column named must be there.
+
+    Raises:
+        InputError: another kind of input, or a feature or sequence column is missing.
+    """
+    needs = "sequences" if isinstance(encoder, SequenceEncoder) else "features"
+    if isinstance(inputs, (str, Path)) and is_fasta(inputs):
+        if needs == "features":
+            raise InputError(f"{inputs}: a table needed (this model takes features), FASTA found")
+        records = read_fasta(inputs, id_rule=(given or trained).id_rule)
+        return _samples(records.ids, sequences=records.sequences, source=records)
+    if not isinstance(inputs, (str, Path, pd.DataFrame)):
+        if needs == "features":
+            raise InputError("inputs: a table needed (this model takes features), a list found")
+        rows = [f"row{row}" for row in range(1, len(inputs) + 1)]
+        return _samples(rows, sequences=list(inputs))
+    table = as_table(inputs)
+    columns = given or trained.in_table(table)
+    id_column = find_id_column(table, columns.id_column)
+    if id_column is None:
+        ids = [f"row{row}" for row in range(1, len(table) + 1)]
+    else:
+        ids = unique_ids(table.text(id_column))[0]
+    if isinstance(encoder, SequenceEncoder):
+        column = find_sequence_column(table, columns.sequence_column, encoder.symbols)
+        if column is None:
+            raise InputError(
+                f"{table.path}: a column of {encoder.alphabet} sequences needed (this model takes "
+                "sequences), none found"
+            )
+        return _samples(ids, sequences=table.text(column), source=table)
+    missing = [name for name in encoder.names if name not in table.columns]
+    if missing:
+        others = f", nor {len(missing) - 1} others" if len(missing) > 1 else ""
+        raise InputError(
+            f"{table.path}: no column {missing[0]!r}{did_you_mean(missing[0], table.columns)}{others} "
+            f"of the {len(encoder.names)} features that the model takes; add what is missing"
+        )
+    features = pd.DataFrame({name: table.numeric(name) for name in encoder.names})
+    return _samples(ids, features=features, source=table)
+
+
+def _samples(
+    ids: list[str],
+    *,
+    sequences: list[str] | None = None,
+    features: pd.DataFrame | None = None,
+    source: Table | FastaRecords | None = None,
+) -> Samples:
+    table = pd.DataFrame({"id": ids, "source": 0, "row": range(len(ids))})
+    if sequences is not None:
+        table["sequence"] = sequences
+    where = source.where if source is not None else (lambda row: f"sequence {row + 1}")
+    return Samples(table, features, pd.DataFrame(index=table.index), (where,))
