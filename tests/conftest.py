@@ -10,7 +10,7 @@ from hypothesis import settings
 
 from tests.support.public import PUBLIC
 
-# The same examples on every machine, however slow, and no folder of examples beside the sources.
+# The same examples on every machine, however slow it is.
 settings.register_profile("bionn", derandomize=True, database=None, deadline=None)
 settings.load_profile("bionn")
 

@@ -12,7 +12,7 @@ from torch import Tensor
 
 from bionn import functional as F
 from bionn.certify import samples
-from bionn.certify.samples import Builder
+from bionn.certify.samples import Builder, none
 from bionn.ops import reference
 
 
@@ -35,7 +35,7 @@ class Case:
     oracle: Callable[..., Tensor]
     twin: Callable[..., Tensor]
     samples: Builder
-    extremes: Builder = field(default=samples.none)
+    extremes: Builder = field(default=none)
     differentiable: bool = True
 
 

@@ -6,7 +6,7 @@ from typing import Any
 import torch
 from torch import Tensor
 from torch.autograd.function import BackwardCFunction
-from torch.utils import deterministic
+from torch.utils import deterministic as _deterministic
 
 from bionn.certify.cases import Case
 from bionn.certify.probe import Device, bind, close, cotangent, draw, evaluate, on_cpu, smooth
@@ -49,8 +49,7 @@ def extremes(case: Case, device: Device) -> None:
 
 
 def _every_other(tensor: Tensor) -> Tensor:
-    room = tensor.new_full((*tensor.shape, 2), float("nan"))
-    room[..., 0] = tensor
+    room = torch.stack([tensor, torch.full_like(tensor, float("nan"))], -1)
     return room[..., 0]
 
 
@@ -75,7 +74,7 @@ def _flipped(tensor: Tensor) -> Tensor:
 
 
 def _negative_view(tensor: Tensor) -> Tensor:
-    return torch._neg_view(-tensor)
+    return torch.ops.aten._neg_view(-tensor)
 
 
 def _channels_last(tensor: Tensor) -> Tensor:
@@ -103,7 +102,7 @@ def _laid_out(
     sample: Sample, layout: Callable[[Tensor], Tensor]
 ) -> Iterator[tuple[Sample, Sample]]:
     """Lay out each differentiable argument alone, then all; with its contiguous copy."""
-    choices = [(position,) for position in sample.differentiable]
+    choices: list[tuple[int, ...]] = [(position,) for position in sample.differentiable]
     if len(choices) > 1:
         choices.append(sample.differentiable)
     for chosen in choices:
@@ -153,7 +152,8 @@ def arguments(case: Case, device: Device) -> None:
 
 def _hand_written(output: Tensor) -> Iterator[Any]:
     """Nodes of the graph whose backward is a Python function."""
-    waiting, seen = [output.grad_fn], set()
+    waiting: list[Any] = [output.grad_fn]
+    seen: set[Any] = set()
     while waiting:
         node = waiting.pop()
         if node is None or node in seen:
@@ -185,10 +185,12 @@ def shapes(case: Case, device: Device) -> None:
                 )
                 for number, (grad, (after, at)) in enumerate(zip(returned, edges, strict=True)):
                     known = after._input_metadata[at]
-                    assert (grad.shape, grad.dtype) == (known.shape, known.dtype), (
-                        f"{label}, gradient {number}: {tuple(grad.shape)} {grad.dtype} for an "
-                        f"argument {tuple(known.shape)} {known.dtype}"
-                    )
+                    given, wanted = ((tuple(thing.shape), thing.dtype) for thing in (grad, known))
+                    assert given == wanted, f"{label}, gradient {number}: {given}, not {wanted}"
+
+
+# a module whose attributes are made at run time
+deterministic: Any = _deterministic
 
 
 def memory(case: Case, device: Device) -> None:

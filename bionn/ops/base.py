@@ -1,12 +1,14 @@
 """What every op shares: the pair of Functions, the elementwise op, broadcasting, precision."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
 from typing import Any, Literal, NamedTuple, overload
 
 import torch
 from torch import Tensor
 from torch._C._functorch import is_functorch_wrapped_tensor
-from torch.autograd import Function
+from torch.autograd import Function, forward_ad
 
 
 class FunctionPair(NamedTuple):
@@ -42,6 +44,22 @@ def save(ctx: Any, *tensors: Tensor | None) -> None:
         ctx.set_materialize_grads(False)
 
 
+@contextmanager
+def forward_rule(ctx: Any) -> Iterator[tuple[Any, ...]]:
+    """Open a ``jvp``: gives the saved tensors, and lets forward mode differentiate the rule again.
+
+    torch calls ``jvp`` with forward mode off, which makes forward-over-forward derivatives silently
+    zero (pytorch#197867). Here it is on; so that a rule does not differentiate itself, the saved
+    tensors come without the tangents of its own level.
+    """
+    saved = tuple(
+        None if tensor is None else forward_ad.unpack_dual(tensor, level=0).primal
+        for tensor in ctx.saved_tensors
+    )
+    with forward_ad._set_fwd_grad_enabled(True):
+        yield saved
+
+
 def refuse_tangent(function: str, name: str, tangent: Tensor | None) -> None:
     """Raise RuntimeError if forward mode asks for the derivative by an argument that has none."""
     if tangent is not None:
@@ -50,18 +68,25 @@ def refuse_tangent(function: str, name: str, tangent: Tensor | None) -> None:
         )
 
 
-class ElementwiseOp(NamedTuple):
-    """An elementwise op with constants: its pair takes them as one tuple.
+@dataclass(frozen=True)
+class Constants:
+    """The constants of an elementwise op as one argument.
 
     The compiler tells a context from an argument by counting parameters, so that the Function's
-    ``forward`` must not take a varying number of them.
+    ``forward`` must not take a varying number of them; vmap would take a tuple for arguments.
     """
+
+    values: tuple[Any, ...]
+
+
+class ElementwiseOp(NamedTuple):
+    """An elementwise op: its pair takes the input and `Constants`."""
 
     pair: FunctionPair
 
     def __call__(self, input: Tensor, *options: Any) -> Tensor:
         """Apply the op."""
-        return self.pair(input, options)
+        return self.pair(input, Constants(options))
 
 
 def elementwise(
@@ -95,23 +120,23 @@ def elementwise(
             return value(widen(input), *options).to(input.dtype)
         return value(input, *options)
 
-    def propagate(ctx: Any, direction: Tensor) -> Tensor:
-        kept = ctx.saved_tensors
+    def propagate(direction: Tensor, kept: tuple[Tensor, ...], options: tuple[Any, ...]) -> Tensor:
         if widen_half:
-            wide = chain(widen(direction), *(widen(tensor) for tensor in kept), *ctx.options)
+            wide = chain(widen(direction), *(widen(tensor) for tensor in kept), *options)
             return wide.to(direction.dtype)
-        return chain(direction, *kept, *ctx.options)
+        return chain(direction, *kept, *options)
 
     class Reverse(Function):
         generate_vmap_rule = True
 
         @staticmethod
-        def forward(input: Tensor, options: tuple[Any, ...]) -> Tensor:
-            return evaluate(input, options)
+        def forward(input: Tensor, constants: Constants) -> Tensor:
+            return evaluate(input, constants.values)
 
         @staticmethod
         def setup_context(ctx: Any, inputs: tuple[Any, ...], output: Tensor) -> None:
-            input, ctx.options = inputs
+            input, constants = inputs
+            ctx.options = constants.values
             if keep == "input":
                 save(ctx, input)
             elif keep == "output":
@@ -120,12 +145,15 @@ def elementwise(
         @staticmethod
         def backward(ctx: Any, *grad_outputs: Any) -> Any:
             (grad,) = grad_outputs
-            return None if grad is None else propagate(ctx, grad), None
+            if grad is None:
+                return None, None
+            return propagate(grad, ctx.saved_tensors, ctx.options), None
 
     class Both(Reverse):
         @staticmethod
         def jvp(ctx: Any, *grad_inputs: Any) -> Any:
-            return propagate(ctx, grad_inputs[0])
+            with forward_rule(ctx) as kept:
+                return propagate(grad_inputs[0], kept, ctx.options)
 
     Reverse.__name__ = Reverse.__qualname__ = f"{name}Reverse"
     Both.__name__ = Both.__qualname__ = name

@@ -5,18 +5,20 @@ output is what the derivative needs, kept once, and being an output it can be di
 The functional hands on the first alone.
 """
 
+from dataclasses import dataclass
 from typing import Any, NamedTuple
 
 import torch
 from torch import Tensor
 from torch.autograd import Function
 
-from bionn.ops.base import FunctionPair, readable, refuse_tangent, save, widen
+from bionn.ops.base import FunctionPair, forward_rule, readable, refuse_tangent, save, widen
 from bionn.ops.softmax import stable_log_softmax
 
 
-class IndexOptions(NamedTuple):
-    """The constants of cross-entropy against class indices."""
+@dataclass(frozen=True)
+class IndexOptions:
+    """The constants of cross-entropy against class indices; no tuple, which vmap would open."""
 
     ignore_index: int
     label_smoothing: float
@@ -195,13 +197,13 @@ class CrossEntropyIndices(CrossEntropyIndicesReverse):
     @staticmethod
     def jvp(ctx: Any, *grad_inputs: Any) -> Any:
         """Return dJ and d(log y)."""
-        log_y, target, weight = ctx.saved_tensors
-        refuse_tangent("cross_entropy", "weight", grad_inputs[2])
-        log_wide = widen(log_y)
-        labels = _labels(target, weight, log_wide, ctx.options.ignore_index)
-        tangent = _log_softmax_tangent(widen(grad_inputs[0]), log_wide, class_dim(log_y))
-        change = _index_loss(tangent, labels, weight, ctx.options)
-        return change.to(log_y.dtype), tangent.to(log_y.dtype)
+        with forward_rule(ctx) as (log_y, target, weight):
+            refuse_tangent("cross_entropy", "weight", grad_inputs[2])
+            log_wide = widen(log_y)
+            labels = _labels(target, weight, log_wide, ctx.options.ignore_index)
+            tangent = _log_softmax_tangent(widen(grad_inputs[0]), log_wide, class_dim(log_y))
+            change = _index_loss(tangent, labels, weight, ctx.options)
+            return change.to(log_y.dtype), tangent.to(log_y.dtype)
 
 
 def _smooth(target: Tensor, label_smoothing: float, num_classes: int) -> Tensor:
@@ -292,22 +294,22 @@ class CrossEntropyProbabilities(CrossEntropyProbabilitiesReverse):
     @staticmethod
     def jvp(ctx: Any, *grad_inputs: Any) -> Any:
         """Return dJ and d(log y)."""
-        log_y, target, weight = ctx.saved_tensors
-        d_input, d_target, d_weight = grad_inputs[:3]
-        log_wide = widen(log_y)
-        dim, reduction = class_dim(log_y), ctx.reduction
-        goal = _smooth(widen(target), ctx.label_smoothing, log_y.shape[dim])
-        tangent = torch.zeros_like(log_wide)
-        if d_input is not None:
-            tangent = _log_softmax_tangent(widen(d_input), log_wide, dim)
-        # J is linear in log y, q and w: one term for each that moves
-        change = _probability_loss(tangent, goal, weight, reduction)
-        if d_target is not None:
-            moved = widen(d_target) * (1 - ctx.label_smoothing)
-            change = change + _probability_loss(log_wide, moved, weight, reduction)
-        if d_weight is not None:
-            change = change + _probability_loss(log_wide, goal, widen(d_weight), reduction)
-        return change.to(log_y.dtype), tangent.to(log_y.dtype)
+        with forward_rule(ctx) as (log_y, target, weight):
+            d_input, d_target, d_weight = grad_inputs[:3]
+            log_wide = widen(log_y)
+            dim, reduction = class_dim(log_y), ctx.reduction
+            goal = _smooth(widen(target), ctx.label_smoothing, log_y.shape[dim])
+            tangent = torch.zeros_like(log_wide)
+            if d_input is not None:
+                tangent = _log_softmax_tangent(widen(d_input), log_wide, dim)
+            # J is linear in log y, q and w: one term for each that moves
+            change = _probability_loss(tangent, goal, weight, reduction)
+            if d_target is not None:
+                moved = widen(d_target) * (1 - ctx.label_smoothing)
+                change = change + _probability_loss(log_wide, moved, weight, reduction)
+            if d_weight is not None:
+                change = change + _probability_loss(log_wide, goal, widen(d_weight), reduction)
+            return change.to(log_y.dtype), tangent.to(log_y.dtype)
 
 
 cross_entropy_indices = FunctionPair(CrossEntropyIndicesReverse, CrossEntropyIndices)

@@ -7,7 +7,7 @@ import torch
 from torch import Tensor
 from torch.autograd import Function
 
-from bionn.ops.base import FunctionPair, save, sum_to_shape
+from bionn.ops.base import FunctionPair, forward_rule, save, sum_to_shape
 
 
 class LinearReverse(Function):
@@ -55,16 +55,16 @@ class Linear(LinearReverse):
     @staticmethod
     def jvp(ctx: Any, *grad_inputs: Any) -> Any:
         """Return da = dx W^T + x dW^T + db."""
-        input, weight = ctx.saved_tensors
-        d_input, d_weight, d_bias = grad_inputs
-        tangent = input.new_zeros((*input.shape[:-1], weight.shape[0]))
-        if d_input is not None:
-            tangent = tangent + d_input @ weight.t()
-        if d_weight is not None:
-            tangent = tangent + input @ d_weight.t()
-        if d_bias is not None:
-            tangent = tangent + d_bias
-        return tangent
+        with forward_rule(ctx) as (input, weight):
+            d_input, d_weight, d_bias = grad_inputs
+            tangent = input.new_zeros((*input.shape[:-1], weight.shape[0]))
+            if d_input is not None:
+                tangent = tangent + d_input @ weight.t()
+            if d_weight is not None:
+                tangent = tangent + input @ d_weight.t()
+            if d_bias is not None:
+                tangent = tangent + d_bias
+            return tangent
 
 
 linear = FunctionPair(LinearReverse, Linear)

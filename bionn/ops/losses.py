@@ -11,7 +11,15 @@ import torch
 from torch import Tensor
 from torch.autograd import Function
 
-from bionn.ops.base import FunctionPair, readable, refuse_tangent, save, sum_to_shape, widen
+from bionn.ops.base import (
+    FunctionPair,
+    forward_rule,
+    readable,
+    refuse_tangent,
+    save,
+    sum_to_shape,
+    widen,
+)
 
 _LOG_FLOOR = -100.0
 _VARIANCE_FLOOR = 1e-12
@@ -96,16 +104,16 @@ def _squared_error(name: str, factor: float) -> FunctionPair:
     class Both(Reverse):
         @staticmethod
         def jvp(ctx: Any, *grad_inputs: Any) -> Any:
-            input, target = ctx.saved_tensors
-            d_input, d_target, _ = grad_inputs
-            # dJ = 2 factor (y - y*) (dy - dy*)
-            error = widen(input) - widen(target)
-            change = torch.zeros_like(error)
-            if d_input is not None:
-                change = change + widen(d_input)
-            if d_target is not None:
-                change = change - widen(d_target)
-            return reduce_loss(error * change * (2 * factor), ctx.reduction).to(input.dtype)
+            with forward_rule(ctx) as (input, target):
+                d_input, d_target, _ = grad_inputs
+                # dJ = 2 factor (y - y*) (dy - dy*)
+                error = widen(input) - widen(target)
+                change = torch.zeros_like(error)
+                if d_input is not None:
+                    change = change + widen(d_input)
+                if d_target is not None:
+                    change = change - widen(d_target)
+                return reduce_loss(error * change * (2 * factor), ctx.reduction).to(input.dtype)
 
     Reverse.__name__ = Reverse.__qualname__ = f"{name}Reverse"
     Both.__name__ = Both.__qualname__ = name
@@ -166,17 +174,17 @@ def _binary_loss(
     class Both(Reverse):
         @staticmethod
         def jvp(ctx: Any, *grad_inputs: Any) -> Any:
-            input, target, weight, extra = ctx.saved_tensors
-            d_input, d_target, d_weight, d_extra, _ = grad_inputs
-            refuse_tangent(name, "weight", d_weight)
-            refuse_tangent(name, "pos_weight", d_extra)
-            z, goal = widen(input), widen(target)
-            change = torch.zeros_like(z)
-            if d_input is not None:
-                change = change + by_input(z, goal, extra) * widen(d_input)
-            if d_target is not None:
-                change = change + by_target(z, goal, extra) * widen(d_target)
-            return reduce_loss(weighted(change, weight), ctx.reduction).to(input.dtype)
+            with forward_rule(ctx) as (input, target, weight, extra):
+                d_input, d_target, d_weight, d_extra, _ = grad_inputs
+                refuse_tangent(name, "weight", d_weight)
+                refuse_tangent(name, "pos_weight", d_extra)
+                z, goal = widen(input), widen(target)
+                change = torch.zeros_like(z)
+                if d_input is not None:
+                    change = change + by_input(z, goal, extra) * widen(d_input)
+                if d_target is not None:
+                    change = change + by_target(z, goal, extra) * widen(d_target)
+                return reduce_loss(weighted(change, weight), ctx.reduction).to(input.dtype)
 
     Reverse.__name__ = Reverse.__qualname__ = f"{name}Reverse"
     Both.__name__ = Both.__qualname__ = name

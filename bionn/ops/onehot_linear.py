@@ -7,7 +7,7 @@ import torch
 from torch import Tensor
 from torch.autograd import Function
 
-from bionn.ops.base import FunctionPair, refuse_tangent, save, sum_to_shape
+from bionn.ops.base import FunctionPair, forward_rule, refuse_tangent, save, sum_to_shape
 
 
 def position_major(weight: Tensor) -> Tensor:
@@ -73,15 +73,15 @@ class OneHotLinear(OneHotLinearReverse):
     @staticmethod
     def jvp(ctx: Any, *grad_inputs: Any) -> Any:
         """Return da = x dW^T + db."""
-        codes, table = ctx.saved_tensors
-        _, d_weight, d_bias, d_table = grad_inputs
-        refuse_tangent("onehot_linear", "table", d_table)
-        tangent = table.new_zeros((*codes.shape[:-1], ctx.weight_shape[0]))
-        if d_weight is not None:
-            tangent = tangent + one_hot_rows(codes, table) @ position_major(d_weight).t()
-        if d_bias is not None:
-            tangent = tangent + d_bias
-        return tangent
+        with forward_rule(ctx) as (codes, table):
+            _, d_weight, d_bias, d_table = grad_inputs
+            refuse_tangent("onehot_linear", "table", d_table)
+            tangent = table.new_zeros((*codes.shape[:-1], ctx.weight_shape[0]))
+            if d_weight is not None:
+                tangent = tangent + one_hot_rows(codes, table) @ position_major(d_weight).t()
+            if d_bias is not None:
+                tangent = tangent + d_bias
+            return tangent
 
 
 onehot_linear = FunctionPair(OneHotLinearReverse, OneHotLinear)

@@ -6,7 +6,7 @@ import torch
 from torch import Tensor
 from torch.autograd import Function
 
-from bionn.ops.base import FunctionPair, save, widen
+from bionn.ops.base import FunctionPair, forward_rule, save, widen
 
 
 def stable_log_softmax(z: Tensor, dim: int) -> Tensor:
@@ -69,8 +69,8 @@ class Softmax(SoftmaxReverse):
     @staticmethod
     def jvp(ctx: Any, *grad_inputs: Any) -> Any:
         """Return dy."""
-        (y,) = ctx.saved_tensors
-        return _softmax_chain(grad_inputs[0], y, ctx.dim)
+        with forward_rule(ctx) as (y,):
+            return _softmax_chain(grad_inputs[0], y, ctx.dim)
 
 
 class LogSoftmaxReverse(Function):
@@ -107,11 +107,11 @@ class LogSoftmax(LogSoftmaxReverse):
     @staticmethod
     def jvp(ctx: Any, *grad_inputs: Any) -> Any:
         """Return d(log y)."""
-        (log_y,) = ctx.saved_tensors
-        # d(log y_k) = dz_k - sum_l y_l dz_l
-        tangent = widen(grad_inputs[0])
-        mean = (widen(log_y).exp() * tangent).sum(ctx.dim, keepdim=True)
-        return (tangent - mean).to(grad_inputs[0].dtype)
+        with forward_rule(ctx) as (log_y,):
+            # d(log y_k) = dz_k - sum_l y_l dz_l
+            tangent = widen(grad_inputs[0])
+            mean = (widen(log_y).exp() * tangent).sum(ctx.dim, keepdim=True)
+            return (tangent - mean).to(grad_inputs[0].dtype)
 
 
 softmax = FunctionPair(SoftmaxReverse, Softmax)
