@@ -82,7 +82,7 @@ _KNOWN_WARNINGS = (
 
 
 @contextmanager
-def _undisturbed() -> Iterator[None]:
+def undisturbed() -> Iterator[None]:
     """Silence known warnings; give the caller's random state back."""
     with warnings.catch_warnings(), torch.random.fork_rng(), torch.enable_grad():
         for message in _KNOWN_WARNINGS:
@@ -95,7 +95,7 @@ def examine(case: Case, promise: Property, device: Device = "cpu") -> Result:
     began = time.perf_counter()
     message = ""
     try:
-        with _undisturbed():
+        with undisturbed():
             promise.check(case, device)
     except Exception as error:  # whatever an op does wrong is a finding
         message = re.sub(r"\s+", " ", str(error)).strip() or "no message"

@@ -10,19 +10,26 @@ from pathlib import Path
 import numpy as np
 import pandas as pd
 
+from bionn.data.columns import (
+    as_table,
+    feature_columns,
+    find_id_column,
+    find_sequence_column,
+    require_cells,
+    some,
+    target_columns,
+)
+from bionn.data.joining import join, repeated
 from bionn.data.samples import DataOptions, Samples, Source, concatenate
 from bionn.errors import FormatError, InputError, did_you_mean
 from bionn.formats.fasta import FastaRecords, is_fasta, read_fasta, unique_ids
-from bionn.formats.table import Table, read_table
+from bionn.formats.table import Table
 from bionn.formats.text import existing_file
-from bionn.sequences.alphabet import Alphabet, alphabet_named
+from bionn.sequences.alphabet import alphabet_named
 
-_ID_NAME = re.compile(r"(^|.*[ _.-])(id|ids|name|index|sample|accession)|.*[a-z]ID|", re.ASCII)
-_TARGET_NAMES = ("label", "labels", "class", "target", "targets", "y", "phenotype")
 _PARTS = {"train": "train", "training": "train", "test": "test", "drop": "drop"} | dict.fromkeys(
     ("val", "valid", "validation", "dev"), "val"
 )
-_SHOWN = 5
 
 
 def read_samples(inputs: Source | Sequence[Source], options: DataOptions) -> Samples:
@@ -58,13 +65,13 @@ def read_samples(inputs: Source | Sequence[Source], options: DataOptions) -> Sam
             records = read_fasta(source, id_rule=options.id_rule)
             piece = _from_fasta(records, label=class_name(source) if by_file else None)
             if sheet is not None and records.repeated_ids:
-                raise _repeated(records.ids, records.where)
+                raise repeated(records.ids, records.where)
         else:
-            piece = _from_table(as_table(source, options.columns), options, sheet)
+            piece = _from_table(as_table(source, options.columns), options, sheet, part)
         pieces.append(piece if not part else replace(piece, table=piece.table.assign(part=part)))
     samples = concatenate(pieces, [_shown(source) for source, _ in sources])
     if sheet is not None:
-        samples = _join(samples, sheet, options)
+        samples = join(samples, sheet, options)
     if by_file:
         samples = replace(samples, class_order=order[::-1] if len(order) == 2 else order)
     _check_groups(samples)
@@ -79,13 +86,6 @@ def as_list(inputs: Source | Sequence[Source]) -> list[Source]:
     return [inputs] if isinstance(inputs, (str, Path, pd.DataFrame)) else list(inputs)
 
 
-def as_table(source: Source, columns: Sequence[str] | None = None) -> Table:
-    """A table from a file, or around a DataFrame."""
-    if isinstance(source, pd.DataFrame):
-        return Table.from_frame(source)
-    return read_table(source, names=columns)
-
-
 def class_name(source: Source) -> str:
     """The class that a FASTA file's name stands for: its stem.
 
@@ -94,37 +94,6 @@ def class_name(source: Source) -> str:
         'enhancers'
     """
     return Path(re.sub(r"\.b?gz$", "", str(source), flags=re.IGNORECASE)).stem
-
-
-def find_id_column(table: Table, named: str | None, *, default: str | None = None) -> str | None:
-    """The column of ids: the one named, else the first with an id-like name, else the default."""
-    if named is not None:
-        return table.require(named)
-    return next((c for c in table.columns if _ID_NAME.fullmatch(_id_case(c))), default)
-
-
-def find_sequence_column(table: Table, named: str | None, alphabet: Alphabet) -> str | None:
-    """The column of sequences: the one named, else the only one that reads like the alphabet.
-
-    Raises:
-        InputError: several columns do and none of them is called a sequence.
-    """
-    if named is not None:
-        return table.require(named)
-    symbols = re.compile(f"[{alphabet.symbols.replace('-', '')}XU]{{8,}}", re.IGNORECASE)
-    found, top = [], Table(table.frame.head(50), table.path)
-    for column in top.columns:
-        head = [cell for cell in top.text(column) if cell]
-        if head and sum(bool(symbols.fullmatch(cell)) for cell in head) > len(head) / 2:
-            found.append(column)
-    if len(found) > 1:
-        found = [column for column in found if re.search("seq", column, re.IGNORECASE)] or found
-    if len(found) > 1:
-        raise InputError(
-            f"{table.path}: columns {', '.join(map(repr, found))} all hold sequences; "
-            "choose one with sequence-column"
-        )
-    return found[0] if found else None
 
 
 def _file_classes(sources: Sequence[tuple[Source, str]], options: DataOptions) -> tuple[str, ...]:
@@ -150,10 +119,6 @@ def _file_classes(sources: Sequence[tuple[Source, str]], options: DataOptions) -
     return order
 
 
-def _id_case(column: str) -> str:
-    return column if re.search("[a-z]ID$", column) else column.lower()
-
-
 def _shown(source: Source) -> str:
     return "<table>" if isinstance(source, pd.DataFrame) else str(source)
 
@@ -170,8 +135,11 @@ def _from_fasta(records: FastaRecords, *, label: str | None) -> Samples:
     )
 
 
-def _from_table(table: Table, options: DataOptions, sheet: Table | None) -> Samples:
-    """The samples of a table; without targets where a sample sheet brings them."""
+def _from_table(table: Table, options: DataOptions, sheet: Table | None, part: str) -> Samples:
+    """The samples of a table; without targets where a sample sheet brings them.
+
+    Columns are found in the same way in a file of its own for a part: that is said once.
+    """
     notes, labelled = [], sheet is None
     alphabet = alphabet_named(options.alphabet)
     sequence = None
@@ -185,43 +153,35 @@ def _from_table(table: Table, options: DataOptions, sheet: Table | None) -> Samp
         named = None
     id_column = find_id_column(table, named, default=default)
     taken = {sequence, id_column, *options.roles.values()}
-    targets = _target_columns(table, options, taken, bool(sequence)) if labelled else []
+    targets = target_columns(table, options, taken, bool(sequence)) if labelled else []
     meta = pd.DataFrame(index=range(len(table)))
     if id_column is None:
-        meta["id"] = [f"row{row}" for row in range(1, len(table) + 1)]
+        prefix = f"{part}_" if part else ""
+        meta["id"] = [f"{prefix}row{row}" for row in range(1, len(table) + 1)]
         notes.append(f"{table.path}: no id column; rows are called row1, row2, ...")
     else:
         meta["id"] = table.text(id_column)
-        _require_cells(table, id_column, "an id")
+        require_cells(table, id_column, "an id")
     meta = meta.assign(source=0, row=range(len(table)), **_roles(table, options, labelled))
     features = None
     if sequence is not None:
         meta["sequence"] = table.text(sequence)
-        _require_cells(table, sequence, "a sequence")
+        require_cells(table, sequence, "a sequence")
     else:
-        names, skipped = _feature_columns(
+        names, skipped = feature_columns(
             table, options.features, taken | set(options.targets or targets)
         )
         features = pd.DataFrame({name: table.numeric(name) for name in names})
         if skipped:
             notes.append(
-                f"{table.path}: columns left out because they are not numbers: {_some(skipped)}"
+                f"{table.path}: columns left out because they are not numbers: {some(skipped)}"
             )
     if sequence is not None and options.sequence_column is None:
         notes.append(f"{table.path}: sequences are in column {sequence!r}")
     if targets and not options.targets:
         notes.append(f"{table.path}: the target is column {targets[0]!r}")
     target_frame = pd.DataFrame({t: table.text(t) for t in targets}, index=meta.index)
-    return Samples(meta, features, target_frame, (table.where,), notes=tuple(notes))
-
-
-def _require_cells(table: Table, column: str, what: str) -> None:
-    for row, cell in enumerate(table.text(column)):
-        if not cell:
-            raise FormatError(
-                f"{table.where(row)}: column {column!r}: {what} needed, an empty cell found; "
-                "complete or remove the row"
-            )
+    return Samples(meta, features, target_frame, (table.where,), notes=() if part else tuple(notes))
 
 
 def _roles(table: Table, options: DataOptions, required: bool) -> dict[str, list[str]]:
@@ -231,130 +191,6 @@ def _roles(table: Table, options: DataOptions, required: bool) -> dict[str, list
         for role, column in options.roles.items()
         if required or column in table.columns
     }
-
-
-def _target_columns(
-    table: Table, options: DataOptions, taken: set[str | None], with_sequences: bool
-) -> list[str]:
-    if options.targets:
-        return [table.require(column) for column in options.targets]
-    free = [column for column in table.columns if column not in taken]
-    named = [column for column in free if column.lower() in _TARGET_NAMES]
-    if len(named) == 1:
-        return named
-    if with_sequences and len(free) == 1:
-        return free
-    raise InputError(
-        f"{table.path}: which column is to be predicted? name it with target; "
-        f"the columns are: {_some(free, 12)}"
-    )
-
-
-def _feature_columns(
-    table: Table, named: Sequence[str] | None, taken: set[str | None]
-) -> tuple[list[str], list[str]]:
-    """The numeric columns, and those left out as text.
-
-    A column in which most cells are numbers is numeric: its other cells are errors.
-    """
-    for column in named or ():
-        if column in taken:
-            raise InputError(
-                f"features: {column!r} is the id, the target or a column of the split as well; "
-                "leave it out"
-            )
-    if named is not None:
-        return [table.require(column) for column in named], []
-    numeric, text = [], []
-    for column in table.columns:
-        if column in taken:
-            continue
-        (numeric if table.mostly_numeric(column) else text).append(column)
-    if not numeric:
-        raise InputError(
-            f"{table.path}: a column of sequences or numeric columns needed, none found; "
-            "check the file, or name them with sequence-column or features"
-        )
-    return numeric, text
-
-
-def _join(samples: Samples, sheet: Table, options: DataOptions) -> Samples:
-    """Bring the sheet's targets and split columns to the samples, each id exactly once."""
-    known = options.id_column if options.id_column in sheet.columns else None
-    id_column = find_id_column(sheet, known, default=sheet.columns[0])
-    assert id_column is not None
-    sheet_ids = sheet.text(id_column)
-    _require_cells(sheet, id_column, "an id")
-    if len(set(sheet_ids)) < len(sheet_ids):
-        raise _repeated(sheet_ids, sheet.where)
-    ids = samples.ids
-    if len(set(ids)) < len(ids):
-        raise _repeated(ids, samples.where)
-    row_of = {name: row for row, name in enumerate(sheet_ids)}
-    unlabelled = [name for name in ids if name not in row_of]
-    unused = set(sheet_ids).difference(ids)
-    unused_in_order = [name for name in sheet_ids if name in unused]
-    if not (len(ids) - len(unlabelled)):
-        raise InputError(
-            f"{sheet.path}: no id of column {id_column!r} stands among the inputs' ids "
-            f"(there: {ids[0]!r}; here: {sheet_ids[0]!r}); choose the column with id-column"
-        )
-    problems = []
-    if unlabelled:
-        problems.append(f"{len(unlabelled)} records without a label ({_some(unlabelled)})")
-    if unused_in_order:
-        problems.append(
-            f"{len(unused_in_order)} labels without a record ({_some(unused_in_order)})"
-        )
-    if problems and not options.allow_missing:
-        raise InputError(
-            f"{sheet.path}: {' and '.join(problems)}; complete the files, or leave these out with "
-            "allow-missing"
-        )
-    notes = [f"{sheet.path}: left out {problem}" for problem in problems]
-    has_label = np.array([name in row_of for name in ids])
-    samples = samples.keep(has_label, *notes)
-    rows = [row_of[name] for name in samples.ids]
-    taken: set[str | None] = {id_column, *options.roles.values()}
-    targets = _target_columns(sheet, options, taken, with_sequences=True)
-    if not options.targets:
-        samples = replace(
-            samples, notes=(*samples.notes, f"{sheet.path}: the target is column {targets[0]!r}")
-        )
-    brought = {}
-    for role, column in options.roles.items():
-        named_by_inputs = role in samples.table and any(samples.table[role])
-        if column in sheet.columns or not named_by_inputs:
-            cells = sheet.text(sheet.require(column))
-            brought[role] = [cells[row] for row in rows]
-    from_sheet = frozenset({"target", *brought})
-    if "part" in brought and "part" in samples.table:
-        own = samples.table["part"].tolist()
-        brought["part"] = [a or b for a, b in zip(own, brought["part"], strict=True)]
-    columns = {name: sheet.text(name) for name in targets}
-    return replace(
-        samples,
-        table=samples.table.assign(**brought, sheet_row=rows),
-        locate_in_sheet=sheet.where,
-        from_sheet=from_sheet,
-        targets=pd.DataFrame({n: [cells[row] for row in rows] for n, cells in columns.items()}),
-    )
-
-
-def _repeated(ids: list[str], where) -> FormatError:
-    """The error for the first id that stands twice; FASTA's ``id#2`` counts as its ``id``."""
-    first: dict[str, int] = {}
-    renamed = len(set(ids)) == len(ids)
-    for row, name in enumerate(ids):
-        plain = re.sub(r"#\d+$", "", name) if renamed else name
-        if plain in first:
-            line = where(first[plain]).rpartition(":")[2]
-            return FormatError(
-                f"{where(row)}: id {plain!r} stands twice (first on line {line}) and ids are "
-                "used to join; keep one of each id"
-            )
-        first[name] = row
-    raise AssertionError("no id stands twice")
 
 
 def _check_groups(samples: Samples) -> None:
@@ -433,7 +269,3 @@ def _without_missing_targets(samples: Samples, allow_missing: bool) -> Samples:
         )
     note = f"left out {int(missing.sum())} samples without a target value"
     return samples.keep(~missing, note)
-
-
-def _some(names: Sequence[str], most: int = _SHOWN) -> str:
-    return ", ".join(map(str, names[:most])) + (", ..." if len(names) > most else "")

@@ -9,8 +9,8 @@ from typing import Any, cast
 
 import pandas as pd
 
+from bionn.data.columns import as_table, find_id_column, find_sequence_column
 from bionn.data.prepared import Encoder
-from bionn.data.reading import as_table, find_id_column, find_sequence_column
 from bionn.data.samples import Samples, Source
 from bionn.errors import InputError, did_you_mean
 from bionn.formats.fasta import FastaRecords, IdRule, is_fasta, read_fasta, unique_ids

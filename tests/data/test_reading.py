@@ -11,7 +11,8 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from bionn.data.reading import class_name, find_id_column, read_samples
+from bionn.data.columns import find_id_column
+from bionn.data.reading import class_name, read_samples
 from bionn.data.samples import DataOptions, Samples, Source
 from bionn.data.targets import find_targets
 from bionn.errors import FormatError, InputError

@@ -1,0 +1,128 @@
+"""Which column of a table is what: ids, sequences, targets, features; found or as named."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Sequence
+
+import pandas as pd
+
+from bionn.data.samples import DataOptions, Source
+from bionn.errors import FormatError, InputError
+from bionn.formats.table import Table, read_table
+from bionn.sequences.alphabet import Alphabet
+
+_ID_NAME = re.compile(r"(^|.*[ _.-])(id|ids|name|index|sample|accession)|.*[a-z]ID|", re.ASCII)
+_TARGET_NAMES = ("label", "labels", "class", "target", "targets", "y", "phenotype")
+_SHOWN = 5
+
+
+def as_table(source: Source, columns: Sequence[str] | None = None) -> Table:
+    """A table from a file, or around a DataFrame."""
+    if isinstance(source, pd.DataFrame):
+        return Table.from_frame(source)
+    return read_table(source, names=columns)
+
+
+def find_id_column(table: Table, named: str | None, *, default: str | None = None) -> str | None:
+    """The column of ids: the one named, else the first with an id-like name, else the default."""
+    if named is not None:
+        return table.require(named)
+    return next((c for c in table.columns if _ID_NAME.fullmatch(_id_case(c))), default)
+
+
+def find_sequence_column(table: Table, named: str | None, alphabet: Alphabet) -> str | None:
+    """The column of sequences: the one named, else the only one that reads like the alphabet.
+
+    Raises:
+        InputError: several columns do and none of them is called a sequence.
+    """
+    if named is not None:
+        return table.require(named)
+    symbols = re.compile(f"[{alphabet.symbols.replace('-', '')}XU]{{8,}}", re.IGNORECASE)
+    found, top = [], Table(table.frame.head(50), table.path)
+    for column in top.columns:
+        head = [cell for cell in top.text(column) if cell]
+        if head and sum(bool(symbols.fullmatch(cell)) for cell in head) > len(head) / 2:
+            found.append(column)
+    if len(found) > 1:
+        found = [column for column in found if re.search("seq", column, re.IGNORECASE)] or found
+    if len(found) > 1:
+        raise InputError(
+            f"{table.path}: columns {', '.join(map(repr, found))} all hold sequences; "
+            "choose one with sequence-column"
+        )
+    return found[0] if found else None
+
+
+def target_columns(
+    table: Table, options: DataOptions, taken: set[str | None], with_sequences: bool
+) -> list[str]:
+    """The columns to predict: those named, else one with a target's name, else the only one left.
+
+    Raises:
+        InputError: a named column is missing, or none can be told from the others.
+    """
+    if options.targets:
+        return [table.require(column) for column in options.targets]
+    free = [column for column in table.columns if column not in taken]
+    named = [column for column in free if column.lower() in _TARGET_NAMES]
+    if len(named) == 1:
+        return named
+    if with_sequences and len(free) == 1:
+        return free
+    raise InputError(
+        f"{table.path}: which column is to be predicted? name it with target; "
+        f"the columns are: {some(free, 12)}"
+    )
+
+
+def feature_columns(
+    table: Table, named: Sequence[str] | None, taken: set[str | None]
+) -> tuple[list[str], list[str]]:
+    """The numeric columns, and those left out as text.
+
+    A column in which most cells are numbers is numeric: its other cells are errors.
+    """
+    for column in named or ():
+        if column in taken:
+            raise InputError(
+                f"features: {column!r} is the id, the target or a column of the split as well; "
+                "leave it out"
+            )
+    if named is not None:
+        return [table.require(column) for column in named], []
+    numeric, text = [], []
+    for column in table.columns:
+        if column in taken:
+            continue
+        (numeric if table.mostly_numeric(column) else text).append(column)
+    if not numeric:
+        raise InputError(
+            f"{table.path}: a column of sequences or numeric columns needed, none found; "
+            "check the file, or name them with sequence-column or features"
+        )
+    return numeric, text
+
+
+def require_cells(table: Table, column: str, what: str) -> None:
+    """Refuse a column with an empty cell; says its line.
+
+    Raises:
+        FormatError: there is one.
+    """
+    for row, cell in enumerate(table.text(column)):
+        if not cell:
+            raise FormatError(
+                f"{table.where(row)}: column {column!r}: {what} needed, an empty cell found; "
+                "complete or remove the row"
+            )
+
+
+def some(names: Sequence[str], most: int = _SHOWN) -> str:
+    """The first names, and dots for the rest."""
+    return ", ".join(map(str, names[:most])) + (", ..." if len(names) > most else "")
+
+
+def _id_case(column: str) -> str:
+    return column if re.search("[a-z]ID$", column) else column.lower()
