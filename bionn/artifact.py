@@ -4,9 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import json
-import os
 import platform
-import tempfile
 from pathlib import Path
 from typing import Any
 
@@ -16,7 +14,7 @@ import safetensors.torch
 import torch
 
 from bionn.errors import ArtifactError
-from bionn.formats.output import write_json
+from bionn.formats.output import replacing, write_json
 from bionn.models.layers import set_code_table
 from bionn.models.spec import build, spec_of
 
@@ -40,11 +38,8 @@ def save(directory: str | Path, model: torch.nn.Module, manifest: dict[str, Any]
         name: tensor.detach().cpu().contiguous() for name, tensor in model.state_dict().items()
     }
     raw = safetensors.torch.save(weights)
-    handle, temporary = tempfile.mkstemp(dir=directory, prefix=f".{WEIGHTS}.")
-    with os.fdopen(handle, "wb") as file:
+    with replacing(directory / WEIGHTS, binary=True) as file:
         file.write(raw)
-    os.chmod(temporary, 0o644)
-    os.replace(temporary, directory / WEIGHTS)
     full = {
         "format_version": FORMAT_VERSION,
         **manifest,
@@ -108,6 +103,10 @@ def package_version() -> str:
 
 def _read_manifest(directory: Path) -> dict[str, Any]:
     path = directory / MANIFEST
+    if (directory / "fold_0").is_dir():
+        raise ArtifactError(
+            f"{directory}: one model needed, this run has one for each fold; name {directory}/fold_0"
+        )
     if not path.is_file():
         raise ArtifactError(
             f"{directory}: a model directory needed, it holds no {MANIFEST}; "

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import signal
 from collections.abc import Iterable
 from difflib import get_close_matches
 
@@ -10,7 +11,8 @@ class BionnError(Exception):
     """Anything bionn refuses to do.
 
     The message is one line: the argument or file, what is needed, what was found, and the remedy,
-    as in ``labels.csv:1042: id 'chr1:5' stands twice (first on line 17); keep one row per id``.
+    as in ``samples.csv:7: column 'age': a number needed, 'old' found; correct it or leave it
+    empty``.
     """
 
 
@@ -24,6 +26,14 @@ class FormatError(InputError):
 
 class ArtifactError(InputError):
     """A model directory that cannot be used: missing, damaged, or of an unknown format version."""
+
+
+class Stopped(BionnError):
+    """A signal ended the work. The command line exits with 128 and the signal's number."""
+
+    def __init__(self, signal_number: int) -> None:
+        super().__init__(f"stopped by {signal.Signals(signal_number).name}; nothing was written")
+        self.signal_number = signal_number
 
 
 def did_you_mean(name: str, choices: Iterable[str]) -> str:

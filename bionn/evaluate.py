@@ -32,12 +32,24 @@ def evaluate(predictor: Predictor, prepared: Prepared, rows: np.ndarray) -> dict
     return {"loss": loss} | prepared.score(predictor.outputs_of(logits), rows)
 
 
-def prediction_table(predictor: Predictor, prepared: Prepared) -> pd.DataFrame:
-    """``id split target prediction ...`` for every row of the split, in file order."""
+def prediction_table(
+    predictor: Predictor, prepared: Prepared, *, selected: Predictor | None = None
+) -> pd.DataFrame:
+    """``id split target prediction ...`` for every row of the split, in file order.
+
+    Args:
+        predictor: the model to use.
+        prepared: the data.
+        selected: the model for the validation rows, where ``predictor`` was refitted on them.
+    """
     parts = np.array(prepared.split.parts(len(prepared.samples)))
     rows = np.flatnonzero(parts != "drop")
     ids = np.array(prepared.samples.ids, dtype=object)[rows]
-    outputs = predictor.outputs(prepared.inputs[torch.from_numpy(rows)])
+    inputs = prepared.inputs[torch.from_numpy(rows)]
+    outputs = predictor.outputs(inputs)
+    if selected is not None:
+        in_val = parts[rows] == "val"
+        outputs[in_val] = selected.outputs(inputs[torch.from_numpy(in_val)])
     frame = predictor.frame(list(ids), outputs)
     frame.insert(1, "split", parts[rows])
     targets = prepared.targets

@@ -24,7 +24,7 @@ from bionn.evaluate import average_folds, evaluate, prediction_table
 from bionn.formats.output import write_json, write_table
 from bionn.predict import Predictor
 from bionn.report.console import print_data, print_result, print_training
-from bionn.report.folder import check_directory, clear, plain, write_config, write_splits
+from bionn.report.folder import building, check_directory, plain, write_config, write_splits
 from bionn.training.fit import Trained, check, train
 from bionn.training.options import TrainingOptions, choose
 
@@ -75,37 +75,38 @@ def run(
 
     samples, targets = find_targets(read_samples(sources, data_options), data_options)
     splits = make_splits(samples, targets, data_options)
-    folds = [prepare(samples, targets, split, data_options) for split in splits[:1]]
-    settled = choose(training_options, folds[0])
-    check(folds[0], settled)
+    first = prepare(samples, targets, splits[0], data_options)
+    settled = choose(training_options, first)
+    check(first, settled)
     print_data(console, samples, splits)
-    print_training(console, folds[0], settled)
+    print_training(console, first, settled)
 
-    clear(directory)
-    write_config(directory, sources, data_options, settled)
-    write_splits(directory, samples, splits)
-    write_json(audit(samples, targets), directory / "audit.json")
     results, predictors, tables = [], [], []
-    for number, split in enumerate(splits):
-        prepared = folds[0] if number == 0 else prepare(samples, targets, split, data_options)
-        own = directory if len(splits) == 1 else directory / f"fold_{number}"
-        trained = train(prepared, settled, directory=own, console=console)
-        predictor = Predictor(trained.model, prepared.manifest() | {"training": plain(settled)})
-        artifact.save(own / "model", trained.model, predictor.manifest)
-        metrics = score(predictor, prepared, trained, with_baselines=baselines)
-        table = prediction_table(predictor, prepared)
-        write_table(table, own / "predictions.tsv")
-        if len(splits) > 1:
+    with building(directory) as folder:
+        write_config(folder, sources, data_options, settled)
+        write_splits(folder, samples, splits)
+        write_json(audit(samples, targets), folder / "audit.json")
+        for number, split in enumerate(splits):
+            prepared = prepare(samples, targets, split, data_options) if number else first
+            own = folder / f"fold_{number}" if len(splits) > 1 else folder
+            trained = train(prepared, settled, directory=own, console=console)
+            manifest = prepared.manifest() | {"training": plain(settled)}
+            predictor = Predictor(trained.model, manifest)
+            selected = Predictor(trained.selected, manifest)
+            artifact.save(own / "model", trained.model, manifest)
+            metrics = score(predictor, selected, prepared, trained, with_baselines=baselines)
+            table = prediction_table(predictor, prepared, selected=selected)
+            write_table(table, own / "predictions.tsv")
             write_json(metrics, own / "metrics.json")
-        results.append(metrics)
-        predictors.append(predictor)
-        tables.append(table[table["split"] == "test"])
-    metrics = results[0]
-    if len(splits) > 1:
-        metrics = average_folds(results)
-        write_table(pd.concat(tables, ignore_index=True), directory / "predictions.tsv")
-    metrics["seconds"]["total"] = round(time.perf_counter() - start, 3)
-    write_json(metrics, directory / "metrics.json")
+            results.append(metrics)
+            predictors.append(predictor)
+            tables.append(table[table["split"] == "test"])
+        metrics = results[0]
+        if len(splits) > 1:
+            metrics = average_folds(results)
+            write_table(pd.concat(tables, ignore_index=True), folder / "predictions.tsv")
+        metrics["seconds"]["total"] = round(time.perf_counter() - start, 3)
+        write_json(metrics, folder / "metrics.json")
     print_result(console, directory, metrics)
     return RunResult(directory, metrics, predictors[0])
 
@@ -128,12 +129,25 @@ def split_options(options: dict[str, Any]) -> tuple[DataOptions, TrainingOptions
 
 
 def score(
-    predictor: Predictor, prepared: Prepared, trained: Trained, *, with_baselines: bool
+    predictor: Predictor,
+    selected: Predictor,
+    prepared: Prepared,
+    trained: Trained,
+    *,
+    with_baselines: bool,
 ) -> dict[str, Any]:
-    """The contents of ``metrics.json`` for one split."""
+    """The contents of ``metrics.json`` for one split.
+
+    Args:
+        predictor: the model to use: its scores are those of the test rows.
+        selected: the model that was chosen on the validation rows and has not seen them.
+        prepared: the data.
+        trained: how training went.
+        with_baselines: whether to fit the baselines too.
+    """
     split, refitted = prepared.split, trained.model is not trained.selected
     test = evaluate(predictor, prepared, split.test)
-    val = evaluate(Predictor(trained.selected, predictor.manifest), prepared, split.val)
+    val = evaluate(selected, prepared, split.val)
     metrics: dict[str, Any] = {
         "task": prepared.targets.task,
         "n": {part: len(getattr(split, part)) for part in ("train", "val", "test")},

@@ -13,17 +13,16 @@ import torch
 from torch import Tensor
 
 from bionn import artifact
+from bionn.data.batches import EVALUATION_ROWS
 from bionn.data.prepared import Encoder, encode_sequences
 from bionn.data.samples import Source
 from bionn.data.unlabelled import Columns, read_unlabelled
+from bionn.errors import ArtifactError, InputError
 from bionn.models.heads import TaskKind, link
 from bionn.models.layers import feed
 from bionn.preprocess.features import FeatureScaler
 from bionn.preprocess.sequences import SequenceEncoder
 from bionn.preprocess.targets import TargetScaler
-
-BLOCK = 4096
-"""Rows that go through the network at a time."""
 
 
 class Predictor:
@@ -42,9 +41,9 @@ class Predictor:
     def __init__(
         self, model: torch.nn.Module, manifest: dict[str, Any], device: str | torch.device = "cpu"
     ) -> None:
-        self.model = model.to(device).eval()
+        self.device = find_device(device)
+        self.model = model.to(self.device).eval()
         self.manifest = manifest
-        self.device = torch.device(device)
         self.task: TaskKind = manifest["task"]
         self.classes: list[str] = list(manifest["classes"])
         self.target_names: list[str] = list(manifest["targets"])
@@ -54,7 +53,7 @@ class Predictor:
         self._columns = Columns.from_manifest(manifest.get("reading", {}))
         self._table = None
         if isinstance(self.encoder, SequenceEncoder):
-            self._table = torch.from_numpy(self.encoder.code_table).to(device)
+            self._table = torch.from_numpy(self.encoder.code_table).to(self.device)
 
     def predict(
         self, inputs: Source | Sequence[str], *, columns: Columns | None = None
@@ -84,11 +83,11 @@ class Predictor:
         ids, encoded = self.encode(inputs, columns=columns)
 
         def frames() -> Iterator[pd.DataFrame]:
-            for start in range(0, max(len(ids), 1), BLOCK):
-                rows = slice(start, start + BLOCK)
+            for start in range(0, max(len(ids), 1), EVALUATION_ROWS):
+                rows = slice(start, start + EVALUATION_ROWS)
                 yield self.frame(ids[rows], self.outputs(encoded[rows]))
 
-        return max(1, math.ceil(len(ids) / BLOCK)), frames()
+        return max(1, math.ceil(len(ids) / EVALUATION_ROWS)), frames()
 
     def encode(
         self, inputs: Source | Sequence[str], *, columns: Columns | None = None
@@ -105,7 +104,7 @@ class Predictor:
         """The network's logits ``(N, out)`` for encoded inputs, on the CPU."""
         pieces = [
             self.model(feed(self.model, block.to(self.device), self._table)).float().cpu()
-            for block in inputs.split(BLOCK)
+            for block in inputs.split(EVALUATION_ROWS)
         ]
         return torch.cat(pieces) if pieces else torch.empty(0, 1)
 
@@ -152,7 +151,33 @@ def load(
         ArtifactError: the directory holds no usable model.
     """
     network, manifest = artifact.load(directory, model=model)
-    return Predictor(network, manifest, device)
+    try:
+        return Predictor(network, manifest, device)
+    except (KeyError, TypeError, ValueError, IndexError) as error:
+        raise ArtifactError(
+            f"{directory}: the manifest is not as bionn writes it ({type(error).__name__}: {error}); "
+            "copy the model directory again"
+        ) from None
+
+
+def find_device(name: str | torch.device) -> torch.device:
+    """A device by torch's name, or ``auto`` or ``gpu`` for the accelerator that is there.
+
+    Raises:
+        InputError: no such device here.
+    """
+    found = torch.accelerator.current_accelerator() if torch.accelerator.is_available() else None
+    if name in ("auto", "gpu"):
+        if found is None and name == "gpu":
+            raise InputError("device: a gpu needed, none found here; choose cpu or auto")
+        return found or torch.device("cpu")
+    try:
+        device = torch.device(name)
+        torch.empty(0, device=device)
+    except (RuntimeError, AssertionError) as error:
+        reason = str(error).splitlines()[0]
+        raise InputError(f"device: {str(name)!r} is not to be had here ({reason})") from None
+    return device
 
 
 def _encoder(manifest: dict[str, Any]) -> Encoder:

@@ -221,7 +221,10 @@ def test_the_saved_model_predicts_what_the_run_predicted(shared, results, name: 
     inputs, _ = RUNS[name]
     again = bionn.load(directory).predict(inputs)
     columns = [c for c in again if c.startswith(("prob_", "prediction_"))]
-    np.testing.assert_allclose(again[columns], table[columns], rtol=1e-5, atol=1e-6)
+    unseen = table["split"] != "val"
+    np.testing.assert_allclose(
+        again.loc[unseen, columns], table.loc[unseen, columns], rtol=1e-5, atol=1e-6
+    )
     in_memory = results[name].predictor.predict(inputs)
     pd.testing.assert_frame_equal(in_memory, again)
 
@@ -334,3 +337,14 @@ def test_progress_false_prints_nothing(tmp_path: Path, capsys) -> None:
     run_small(tmp_path / "run")
     captured = capsys.readouterr()
     assert captured.out == captured.err == ""
+
+
+def test_validation_rows_are_predicted_by_a_network_that_has_not_seen_them(shared) -> None:
+    directory, metrics, table = shared["binary"]
+    val = table[table["split"] == "val"]
+    positive = [name for name in table if name.startswith("prob_")][1]
+    hits = (val["target"] == val["prediction"]).mean()
+    assert metrics["training"]["refit"]
+    assert hits == pytest.approx(metrics["val"]["accuracy"])
+    again = bionn.load(directory).predict(RUNS["binary"][0])[positive]
+    assert not np.allclose(again[val.index], val[positive])

@@ -114,7 +114,7 @@ def test_many_blocks_are_one_block(kind: str, tmp_path: Path, monkeypatch) -> No
     predictor = predictor_of(prepared(kind), tmp_path)
     frame = sequences()[["id", "sequence"]] if kind == "multiclass" else expression()
     whole = predictor.predict(frame)
-    monkeypatch.setattr("bionn.predict.BLOCK", 7)
+    monkeypatch.setattr("bionn.predict.EVALUATION_ROWS", 7)
     total, blocks = predictor.blocks(frame)
     pieces = list(blocks)
     assert total == len(pieces) == 13

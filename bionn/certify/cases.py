@@ -11,7 +11,7 @@ import torch.nn.functional as T
 from torch import Tensor
 
 from bionn import functional as F
-from bionn.certify import samples
+from bionn.certify import refusals, samples
 from bionn.certify.samples import Builder, none
 from bionn.ops import reference
 
@@ -27,6 +27,7 @@ class Case:
         twin: torch's function with the same arguments.
         samples: Moderate inputs, away from kinks.
         extremes: Inputs at the ends of the number range, whose values and gradients equal torch's.
+        errors: Calls that torch refuses.
         differentiable: False where the gradient is zero by definition.
     """
 
@@ -36,6 +37,7 @@ class Case:
     twin: Callable[..., Tensor]
     samples: Builder
     extremes: Builder = field(default=none)
+    errors: Builder = field(default=none)
     differentiable: bool = True
 
 
@@ -58,13 +60,21 @@ def half_squared_twin(input: Tensor, target: Tensor, reduction: str = "mean") ->
 
 _TRY_SLOPE = ({}, {"negative_slope": 0.3})
 CASES: tuple[Case, ...] = (
-    Case("linear", F.linear, reference.linear, T.linear, samples.linear),
+    Case(
+        "linear",
+        F.linear,
+        reference.linear,
+        T.linear,
+        samples.linear,
+        errors=refusals.linear,
+    ),
     Case(
         "onehot_linear",
         F.onehot_linear,
         reference.onehot_linear,
         onehot_twin,
         samples.onehot_linear,
+        errors=refusals.onehot_linear,
     ),
     Case(
         "sigmoid",
@@ -111,7 +121,7 @@ CASES: tuple[Case, ...] = (
         F.softplus,
         reference.softplus,
         T.softplus,
-        samples.elementwise({}, {"beta": 2.0, "threshold": 1.0}),
+        samples.elementwise({}, {"beta": 2.0, "threshold": 1.0}, {"beta": 0.5, "threshold": -0.2}),
         samples.far(0.0, *samples.ENDS),
     ),
     Case(
@@ -121,6 +131,7 @@ CASES: tuple[Case, ...] = (
         T.gelu,
         samples.elementwise({}, {"approximate": "tanh"}),
         samples.far(0.0, *samples.FINITE),  # torch's own gelu(inf) is NaN
+        errors=refusals.gelu,
     ),
     Case(
         "silu",
@@ -139,7 +150,15 @@ CASES: tuple[Case, ...] = (
         samples.far(0.0, *samples.ENDS),
         differentiable=False,
     ),
-    Case("softmax", F.softmax, reference.softmax, T.softmax, samples.softmax, samples.softmax_ends),
+    Case(
+        "softmax",
+        F.softmax,
+        reference.softmax,
+        T.softmax,
+        samples.softmax,
+        samples.softmax_ends,
+        errors=refusals.softmax,
+    ),
     Case(
         "log_softmax",
         F.log_softmax,
@@ -147,8 +166,17 @@ CASES: tuple[Case, ...] = (
         T.log_softmax,
         samples.softmax,
         samples.softmax_ends,
+        errors=refusals.softmax,
     ),
-    Case("mse_loss", F.mse_loss, reference.mse_loss, T.mse_loss, samples.mse, samples.far_pair),
+    Case(
+        "mse_loss",
+        F.mse_loss,
+        reference.mse_loss,
+        T.mse_loss,
+        samples.mse,
+        samples.far_pair,
+        errors=refusals.mse,
+    ),
     Case(
         "half_squared_error",
         F.half_squared_error,
@@ -156,6 +184,7 @@ CASES: tuple[Case, ...] = (
         half_squared_twin,
         samples.squared,
         samples.far_pair,
+        errors=refusals.squared,
     ),
     Case(
         "binary_cross_entropy",
@@ -164,6 +193,7 @@ CASES: tuple[Case, ...] = (
         T.binary_cross_entropy,
         samples.bce,
         samples.bce_ends,
+        errors=refusals.bce,
     ),
     Case(
         "binary_cross_entropy_with_logits",
@@ -172,6 +202,7 @@ CASES: tuple[Case, ...] = (
         T.binary_cross_entropy_with_logits,
         samples.bce_logits,
         samples.bce_logits_ends,
+        errors=refusals.bce_logits,
     ),
     Case(
         "cross_entropy",
@@ -180,5 +211,6 @@ CASES: tuple[Case, ...] = (
         T.cross_entropy,
         samples.cross_entropy,
         samples.cross_entropy_ends,
+        errors=refusals.cross_entropy,
     ),
 )

@@ -45,6 +45,11 @@ def smooth(case: Case, device: Device) -> list[Sample]:
     return draw(case.samples, torch.float64, device, empty=False)
 
 
+def small(case: Case, device: Device) -> list[Sample]:
+    """The samples for second derivatives, to which a fourth dimension matters no more."""
+    return [sample for sample in smooth(case, device) if sample.label != "image"]
+
+
 def bind(
     function: Callable[..., Tensor], sample: Sample, positions: Sequence[int] | None = None
 ) -> Call:

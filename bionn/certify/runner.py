@@ -42,6 +42,7 @@ PROPERTIES: tuple[Property, ...] = (
     Property("H", "half", values.half),
     Property("X", "extremes", values.extremes),
     Property("L", "layouts", values.layouts),
+    Property("Q", "errors", values.errors),
     Property("A", "arguments", values.arguments),
     Property("G", "shapes", values.shapes),
     Property("U", "memory", values.memory),

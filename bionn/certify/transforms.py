@@ -22,7 +22,7 @@ def _stack(tensor: Tensor, dim: int) -> Tensor:
 
 
 def vmap(case: Case, device: Device) -> None:
-    """Mapping by vmap equals a loop, whichever arguments are batched, first or last."""
+    """Mapping by vmap equals a loop, whichever arguments it maps."""
     for sample in smooth(case, device):
         positions = _positions(sample)
         call = bind(case.function, sample, positions)
@@ -45,7 +45,7 @@ def vmap(case: Case, device: Device) -> None:
 
 
 def per_sample(case: Case, device: Device) -> None:
-    """Per-sample gradients, vmap of grad, equal a loop, by every argument."""
+    """Per-sample gradients, vmap of grad, equal a loop."""
     for sample in smooth(case, device):
         positions = _positions(sample)
         call = bind(case.function, sample, positions)
@@ -70,14 +70,17 @@ def per_sample(case: Case, device: Device) -> None:
 
 
 def compiled(case: Case, device: Device) -> None:
-    """torch.compile takes it as one graph, forward and backward, with the eager numbers."""
+    """One graph for torch.compile, with the eager numbers."""
     torch.compiler.reset()
-    for sample in draw(case.samples, torch.float32, device, empty=False)[:2]:
-        function = torch.compile(case.function, fullgraph=True, backend="aot_eager")
+    function = torch.compile(case.function, fullgraph=True, backend="aot_eager")
+    samples = draw(case.samples, torch.float32, device, empty=False)
+    for sample in samples[:2]:
         close(evaluate(function, sample), evaluate(case.function, sample), sample.label)
-        with torch.no_grad():
-            actual = function(*sample.args, **sample.kwargs)
-            close(actual, case.function(*sample.args, **sample.kwargs), sample.label)
+    with torch.no_grad():
+        actual, expected = (
+            f(*samples[0].args, **samples[0].kwargs) for f in (function, case.function)
+        )
+    close(actual, expected, f"{samples[0].label}, without gradients")
 
 
 class _Exportable(torch.nn.Module):
@@ -93,7 +96,7 @@ class _Exportable(torch.nn.Module):
 
 
 def export(case: Case, device: Device) -> None:
-    """torch.export writes it down as a program with the same numbers."""
+    """A program for torch.export, with the same numbers."""
     sample = draw(case.samples, torch.float32, device, empty=False)[0]
     tensors = tuple(sample.args[i] for i in _positions(sample))
     program = torch.export.export(_Exportable(case, sample), tensors)
@@ -101,7 +104,7 @@ def export(case: Case, device: Device) -> None:
 
 
 def autocast(case: Case, device: Device) -> None:
-    """Under autocast the result has the dtype of torch's, each gradient that of its argument."""
+    """Autocast gives torch's dtype, and gradients their arguments'."""
     kind = torch.device(device).type
     for dtype in (torch.bfloat16, torch.float32, torch.float64):
         for sample in draw(case.samples, dtype, device, empty=False):

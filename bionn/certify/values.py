@@ -30,7 +30,7 @@ def _equals_twin(case: Case, device: Device, dtype: torch.dtype, tolerance: floa
 
 
 def twin(case: Case, device: Device) -> None:
-    """Values, gradients, dtypes and shapes equal torch's, 0-d and empty ones too."""
+    """Values, gradients, dtypes, shapes equal torch's, 0-d and empty."""
     _equals_twin(case, device, torch.float64, 1e-12)
     _equals_twin(case, device, torch.float32, 2e-6)
 
@@ -42,7 +42,7 @@ def half(case: Case, device: Device) -> None:
 
 
 def extremes(case: Case, device: Device) -> None:
-    """Values and gradients at the ends of the number range, and of NaN, equal torch's."""
+    """Infinities, NaN and huge numbers go as through torch's."""
     for sample in draw(case.extremes, torch.float32, device):
         expected = evaluate(case.twin, sample, differentiable=case.differentiable)
         close(evaluate(case.function, sample), expected, sample.label, rtol=1e-5, atol=1e-7)
@@ -117,7 +117,7 @@ def _laid_out(
 
 
 def layouts(case: Case, device: Device) -> None:
-    """Strided, expanded, offset, flipped, negated and channels-last inputs change nothing."""
+    """Strides, expanding, flipping, channels last change nothing."""
     for sample in smooth(case, device):
         for name, layout in LAYOUTS.items():
             if name == "channels last" and sample.label != "image":
@@ -136,7 +136,7 @@ def layouts(case: Case, device: Device) -> None:
 
 
 def arguments(case: Case, device: Device) -> None:
-    """Forward and backward leave the arguments and the incoming gradient as they were."""
+    """Arguments and incoming gradients are left as they were."""
     for sample in smooth(case, device):
         before = [arg.clone() if isinstance(arg, Tensor) else arg for arg in sample.args]
         call = bind(case.function, sample)
@@ -148,6 +148,24 @@ def arguments(case: Case, device: Device) -> None:
             assert not isinstance(now, Tensor) or torch.equal(kept, now), f"{sample.label}: changed"
         close(output.detach(), value, f"{sample.label}, output", rtol=0, atol=0)
         close(grad, cotangent(output), f"{sample.label}, incoming gradient", rtol=0, atol=0)
+
+
+def _refusal(function: Callable[..., Tensor], sample: Sample) -> type[Exception] | None:
+    try:
+        function(*sample.args, **sample.kwargs)
+    except Exception as error:
+        return type(error)
+    return None
+
+
+def errors(case: Case, device: Device) -> None:
+    """What torch refuses is refused with the same exception."""
+    for sample in draw(case.errors, torch.float32, device):
+        if sample.label.startswith("value") and torch.device(device).type != "cpu":
+            continue  # an accelerator finds a wrong number too late, and stops for good
+        known, given = _refusal(case.twin, sample), _refusal(case.function, sample)
+        assert known is not None, f"{sample.label}: torch takes it"
+        assert given is known, f"{sample.label}: raised {given}, but torch {known.__name__}"
 
 
 def _hand_written(output: Tensor) -> Iterator[Any]:
@@ -165,7 +183,7 @@ def _hand_written(output: Tensor) -> Iterator[Any]:
 
 
 def shapes(case: Case, device: Device) -> None:
-    """Backward itself returns what is asked for, in each argument's shape and dtype.
+    """Backward itself returns each argument's own shape and dtype.
 
     The engine would sum a gradient that broadcasts and cast one of another dtype, in silence.
     """
@@ -213,7 +231,7 @@ def memory(case: Case, device: Device) -> None:
 
 
 def meta(case: Case, device: Device) -> None:
-    """Shapes and dtypes are known without numbers, on the meta device."""
+    """Shapes and dtypes are known without numbers (meta device)."""
     for sample in draw(case.samples, torch.float32, device):
         value, *gradients = evaluate(case.function, sample.to("meta"))
         known, *slopes = evaluate(case.function, sample)

@@ -17,7 +17,7 @@ def make_parser() -> Parser:
     """The parser of ``bionn check``."""
     parser = Parser(
         prog="bionn check",
-        description="Certifies every layer's values and derivatives on this machine, in a minute.",
+        description="Certifies every layer's values and derivatives on this machine, within a minute.",
         epilog="exit codes: 0 all hold, 1 a property does not hold, 2 wrong usage",
         formatter_class=argparse.RawDescriptionHelpFormatter,
     )

@@ -38,6 +38,14 @@ OPTIONS = ("config", "ckpt_path", "model", "data", "trainer", "seed_everything",
 class Command(LightningCLI):
     """A ``LightningCLI`` that fills in what only the data can tell, and saves the model."""
 
+    def before_instantiate_classes(self) -> None:
+        """Refuse to score a network that was never trained."""
+        verb = self.subcommand
+        if verb in ("validate", "test") and self.config[verb].get("ckpt_path") is None:
+            raise InputError(
+                f"{verb}: a trained network needed; name its checkpoint with --ckpt_path"
+            )
+
     def add_arguments_to_parser(self, parser: LightningArgumentParser) -> None:
         """Link data to task and network; add ``save_model``."""
         for source, target in LINKS.items():

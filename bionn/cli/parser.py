@@ -5,7 +5,7 @@ from __future__ import annotations
 import argparse
 import re
 import sys
-from collections.abc import Iterable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from pathlib import Path
 from typing import Any, NoReturn
 
@@ -43,17 +43,25 @@ def words(text: str) -> list[str]:
 
 def integers(text: str) -> list[int]:
     """``512,128`` as a list of numbers."""
-    return [int(word) for word in words(text)]
+    return [_number(word, int, text) for word in words(text)]
 
 
 def shares(text: str) -> tuple[float, ...]:
     """``.8,.1,.1`` as a tuple of numbers."""
-    return tuple(float(word) for word in words(text))
+    return tuple(_number(word, float, text) for word in words(text))
 
 
 def batch_size(text: str) -> int | str:
     """A number or ``full``."""
-    return text if text == "full" else int(text)
+    return text if text == "full" else _number(text, int, text)
+
+
+def _number(word: str, kind: Callable[[str], Any], text: str) -> Any:
+    try:
+        return kind(word)
+    except ValueError:
+        what = "whole numbers" if kind is int else "numbers"
+        raise argparse.ArgumentTypeError(f"{what} needed, {text!r} found") from None
 
 
 def read_config(path: str, actions: Iterable[argparse.Action]) -> dict[str, Any]:
@@ -105,7 +113,7 @@ def as_typed(path: str, name: str, value: Any, action: argparse.Action) -> Any:
             return [convert(str(item)) for item in items]
         if scalar and action.nargs is None and not isinstance(value, list):
             return convert(str(value))
-    except ValueError:
+    except (ValueError, argparse.ArgumentTypeError):
         pass
     raise InputError(f"{path}: {name}: not what this option takes: {value!r}; see bionn run --help")
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-from bionn.cli.parser import Parser
+from bionn.cli.parser import Parser, words
 
 
 def make_parser() -> Parser:
@@ -13,12 +13,13 @@ def make_parser() -> Parser:
     parser.add_argument("model", metavar="MODEL", help="a run's folder, or the model folder in it")
     parser.add_argument("input", metavar="INPUT", help="a FASTA file or a table")
     parser.add_argument("--out", required=True, metavar="FILE.tsv", help="where predictions go")
+    parser.add_argument("--columns", type=words, metavar="A,B", help="names for a headerless table")
     parser.add_argument("--id-column", metavar="COL", help="column of ids")
     parser.add_argument(
         "--id", dest="id_rule", choices=("first", "full"), help="part of a FASTA header"
     )
     parser.add_argument("--sequence-column", metavar="COL", help="column of sequences")
-    parser.add_argument("--device", default="cpu", help="cpu, cuda, ...")
+    parser.add_argument("--device", default="cpu", help="auto, cpu, gpu, ...")
     parser.add_argument("--overwrite", action="store_true", help="replace FILE.tsv if it is there")
     return parser
 
@@ -37,13 +38,17 @@ def predict(arguments: Sequence[str]) -> int:
     from bionn.formats.output import replacing
     from bionn.predict import load
 
+    if Path(given.out).is_dir():
+        raise InputError(f"{given.out}: a file name needed, this is a folder; name a file in it")
     if Path(given.out).exists() and not given.overwrite:
         raise InputError(f"{given.out}: already there; choose another file, or pass --overwrite")
     predictor = load(given.model, device=given.device)
     console = Console(stderr=True)
     columns = None
-    if given.id_column or given.id_rule or given.sequence_column:
-        columns = Columns(given.id_column, given.id_rule or "first", given.sequence_column)
+    if given.id_column or given.id_rule or given.sequence_column or given.columns:
+        columns = Columns(
+            given.id_column, given.id_rule or "first", given.sequence_column, given.columns
+        )
     total, blocks = predictor.blocks(given.input, columns=columns)
     rows = 0
     with replacing(given.out) as file:

@@ -14,6 +14,9 @@ from bionn.errors import InputError
 
 BatchSize = int | Literal["full"]
 
+EVALUATION_ROWS = 4096
+"""Rows a batch where no gradient is kept: validation, test, prediction."""
+
 
 class Batch(NamedTuple):
     """B samples.

@@ -5,6 +5,7 @@ from __future__ import annotations
 import re
 from collections.abc import Sequence
 
+import numpy as np
 import pandas as pd
 
 from bionn.data.samples import DataOptions, Source
@@ -12,7 +13,7 @@ from bionn.errors import FormatError, InputError
 from bionn.formats.table import Table, read_table
 from bionn.sequences.alphabet import Alphabet
 
-_ID_NAME = re.compile(r"(^|.*[ _.-])(id|ids|name|index|sample|accession)|.*[a-z]ID|", re.ASCII)
+_ID_NAME = re.compile(r"index|(^|.*[ _.-])(id|ids|name|sample|accession)|.*[a-z]ID|", re.ASCII)
 _TARGET_NAMES = ("label", "labels", "class", "target", "targets", "y", "phenotype")
 _SHOWN = 5
 
@@ -24,11 +25,43 @@ def as_table(source: Source, columns: Sequence[str] | None = None) -> Table:
     return read_table(source, names=columns)
 
 
-def find_id_column(table: Table, named: str | None, *, default: str | None = None) -> str | None:
-    """The column of ids: the one named, else the first with an id-like name, else the default."""
+def find_id_column(
+    table: Table,
+    named: str | None,
+    *,
+    default: str | None = None,
+    beside: Sequence[Table] = (),
+) -> str | None:
+    """The column of ids: the one named, else the first with an id-like name, else the default.
+
+    Args:
+        table: where it is looked for.
+        named: the column to take.
+        default: the column to take where none has an id-like name.
+        beside: tables of the same kind: a column that holds numbers there is not taken here.
+    """
     if named is not None:
         return table.require(named)
-    return next((c for c in table.columns if _ID_NAME.fullmatch(_id_case(c))), default)
+    for column in filter(has_id_name, table.columns):
+        others = [other for other in beside if column in other.columns]
+        if all(_may_hold_ids(each, column) for each in (table, *others)):
+            return column
+    return default
+
+
+def has_id_name(column: str) -> bool:
+    """Whether a column is called as columns of ids are."""
+    case = column if re.search("[a-z]ID$", column) else column.lower()
+    return _ID_NAME.fullmatch(case) is not None
+
+
+def _may_hold_ids(table: Table, column: str) -> bool:
+    """Not if the cells are fractions, or numbers that repeat: those were measured or counted."""
+    if not table.mostly_numeric(column):
+        return True
+    numbers = table.numbers(column)
+    numbers = numbers[np.isfinite(numbers)].tolist()
+    return all(map(float.is_integer, numbers)) and len(set(numbers)) == len(numbers)
 
 
 def find_sequence_column(table: Table, named: str | None, alphabet: Alphabet) -> str | None:
@@ -73,7 +106,7 @@ def target_columns(
         return free
     raise InputError(
         f"{table.path}: which column is to be predicted? name it with target; "
-        f"the columns are: {some(free, 12)}"
+        f"the columns are: {some(free, 12)}{table.header_hint}"
     )
 
 
@@ -100,7 +133,7 @@ def feature_columns(
     if not numeric:
         raise InputError(
             f"{table.path}: a column of sequences or numeric columns needed, none found; "
-            "check the file, or name them with sequence-column or features"
+            f"check the file, or name them with sequence-column or features{table.header_hint}"
         )
     return numeric, text
 
@@ -122,7 +155,3 @@ def require_cells(table: Table, column: str, what: str) -> None:
 def some(names: Sequence[str], most: int = _SHOWN) -> str:
     """The first names, and dots for the rest."""
     return ", ".join(map(str, names[:most])) + (", ..." if len(names) > most else "")
-
-
-def _id_case(column: str) -> str:
-    return column if re.search("[a-z]ID$", column) else column.lower()

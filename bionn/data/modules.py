@@ -16,6 +16,7 @@ from bionn.data.samples import DataOptions, Source
 from bionn.data.splits import make_splits
 from bionn.data.targets import find_targets
 from bionn.errors import InputError
+from bionn.formats.fasta import IdRule
 
 EVALUATION_BATCH = 4096
 """Rows a batch where no gradient is kept: validation, test, prediction."""
@@ -146,6 +147,7 @@ class FastaDataModule(ResidentDataModule):
         labels: a table with a row an id.
         target: the target column, or several for regression.
         id_column: the column of ids.
+        id_rule: which part of a FASTA header is the id: ``first`` word or ``full``.
         sequence_column: the column of sequences.
         split: ``stratified``, ``random`` or ``group``.
         split_column: a column of ``train`` / ``val`` / ``test``.
@@ -176,6 +178,7 @@ class FastaDataModule(ResidentDataModule):
         labels: str | None = None,
         target: str | list[str] | None = None,
         id_column: str | None = None,
+        id_rule: IdRule = "first",
         sequence_column: str | None = None,
         split: str | None = "stratified",
         split_column: str | None = None,
@@ -202,6 +205,7 @@ class FastaDataModule(ResidentDataModule):
             labels=labels,
             target=target,
             id_column=id_column,
+            id_rule=id_rule,
             sequence_column=sequence_column,
             split=split,
             split_column=split_column,

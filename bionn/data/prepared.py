@@ -84,6 +84,7 @@ class Prepared:
                 "id_column": self.options.id_column,
                 "id_rule": self.options.id_rule,
                 "sequence_column": self.options.sequence_column,
+                "columns": None if self.options.columns is None else list(self.options.columns),
             },
             "split": self.split.name,
             "split_sha256": self.split_hash(),

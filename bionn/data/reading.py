@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import replace
 from pathlib import Path
+from typing import NamedTuple
 
 import numpy as np
 import pandas as pd
@@ -44,35 +45,31 @@ def read_samples(inputs: Source | Sequence[Source], options: DataOptions) -> Sam
         InputError: a file or column is missing, ids do not match, or no target can be found.
         FormatError: a file cannot be read; says file and line.
     """
-    sources = [(source, "") for source in as_list(inputs)]
-    sources += [
-        (s, part) for s, part in ((options.val, "val"), (options.test, "test")) if s is not None
-    ]
-    if not sources:
-        raise InputError("inputs: a FASTA file or a table needed, none given; name one")
-    for source, _ in sources:
-        if not isinstance(source, pd.DataFrame):
-            existing_file(source)
-    fasta = [not isinstance(source, pd.DataFrame) and is_fasta(source) for source, _ in sources]
-    sheet = None if options.labels is None else as_table(options.labels)
-    by_file = all(fasta) and sheet is None
-    order = _file_classes(sources, options) if by_file else ()
-    if sheet is not None and all(fasta) and options.id_column is not None:
-        sheet.require(options.id_column)
+    sources = _sources(inputs, options)
+    files = [_open(source, options) for source, _ in sources]
+    tables = [file for file in files if isinstance(file, Table)]
+    sheet = None
+    if options.labels is not None:
+        sheet = _open_sheet(options.labels, options, beside_fasta=not tables)
+    order: tuple[str, ...] = ()
+    if not tables:
+        _refuse_for_fasta(options)
+        order = () if sheet is not None else _file_classes(sources, options)
     pieces = []
-    for (source, part), from_fasta in zip(sources, fasta, strict=True):
-        if from_fasta and not isinstance(source, pd.DataFrame):
-            records = read_fasta(source, id_rule=options.id_rule)
-            piece = _from_fasta(records, label=class_name(source) if by_file else None)
-            if sheet is not None and records.repeated_ids:
-                raise repeated(records.ids, records.where)
+    for (source, part), file in zip(sources, files, strict=True):
+        if isinstance(file, Table):
+            piece = _from_table(file, _find_columns(file, options, sheet, tables), options, part)
         else:
-            piece = _from_table(as_table(source, options.columns), options, sheet, part)
+            piece = _from_fasta(file, label=class_name(source) if order else None)
+            if sheet is not None and file.repeated_ids:
+                raise repeated(file.ids, file.where)
         pieces.append(piece if not part else replace(piece, table=piece.table.assign(part=part)))
     samples = concatenate(pieces, [_shown(source) for source, _ in sources])
+    if samples.features is not None:
+        _refuse_for_features(tables[0], options)
     if sheet is not None:
         samples = join(samples, sheet, options)
-    if by_file:
+    if order:
         samples = replace(samples, class_order=order[::-1] if len(order) == 2 else order)
     _check_groups(samples)
     if options.group_pattern is not None:
@@ -94,6 +91,59 @@ def class_name(source: Source) -> str:
         'enhancers'
     """
     return Path(re.sub(r"\.b?gz$", "", str(source), flags=re.IGNORECASE)).stem
+
+
+def _sources(inputs: Source | Sequence[Source], options: DataOptions) -> list[tuple[Source, str]]:
+    """Every source with the part that its samples are for, or ""; files are there."""
+    sources = [(source, "") for source in as_list(inputs)]
+    sources += [
+        (s, part) for s, part in ((options.val, "val"), (options.test, "test")) if s is not None
+    ]
+    if not sources:
+        raise InputError("inputs: a FASTA file or a table needed, none given; name one")
+    for source, _ in sources:
+        if not isinstance(source, pd.DataFrame):
+            existing_file(source)
+    return sources
+
+
+def _open(source: Source, options: DataOptions) -> FastaRecords | Table:
+    if not isinstance(source, pd.DataFrame) and is_fasta(source):
+        return read_fasta(source, id_rule=options.id_rule)
+    return as_table(source, options.columns)
+
+
+def _open_sheet(labels: Source, options: DataOptions, *, beside_fasta: bool) -> Table:
+    """The sample sheet; ``columns`` names its columns where the inputs have none."""
+    if not isinstance(labels, pd.DataFrame) and is_fasta(existing_file(labels)):
+        raise InputError(
+            f"{labels}: a table of labels with a row for each id needed, FASTA found; give FASTA "
+            "files of a class each as inputs, without labels"
+        )
+    sheet = as_table(labels, options.columns if beside_fasta else None)
+    if beside_fasta and options.id_column is not None:
+        sheet.require(options.id_column)
+    return sheet
+
+
+def _refuse_for_fasta(options: DataOptions) -> None:
+    """Refuse options that only a table could follow."""
+    names = ["sequence_column", "features"] + ["columns"] * (options.labels is None)
+    for name in names:
+        if getattr(options, name) is not None:
+            raise InputError(
+                f"{name.replace('_', '-')}: for tables only, FASTA files found; leave it out"
+            )
+
+
+def _refuse_for_features(table: Table, options: DataOptions) -> None:
+    """Refuse options that only sequences could follow."""
+    for name in ("length", "align", "alphabet", "unknown", "iupac"):
+        if getattr(options, name) != getattr(DataOptions, name):
+            raise InputError(
+                f"{name}: for sequences only, numeric features found in {table.path}; leave it out, "
+                "or name a column of sequences with sequence-column"
+            )
 
 
 def _file_classes(sources: Sequence[tuple[Source, str]], options: DataOptions) -> tuple[str, ...]:
@@ -135,53 +185,74 @@ def _from_fasta(records: FastaRecords, *, label: str | None) -> Samples:
     )
 
 
-def _from_table(table: Table, options: DataOptions, sheet: Table | None, part: str) -> Samples:
-    """The samples of a table; without targets where a sample sheet brings them.
+class _Columns(NamedTuple):
+    """What is what in a table; no targets where a sample sheet brings them."""
 
-    Columns are found in the same way in a file of its own for a part: that is said once.
-    """
-    notes, labelled = [], sheet is None
-    alphabet = alphabet_named(options.alphabet)
-    sequence = None
+    id: str | None
+    sequence: str | None
+    targets: list[str]
+    labelled: bool
+
+
+def _find_columns(
+    table: Table, options: DataOptions, sheet: Table | None, tables: Sequence[Table]
+) -> _Columns:
+    """The columns named, or found by names and contents; alike in all the tables."""
+    alphabet, sequence = alphabet_named(options.alphabet), None
     if options.features is not None and options.sequence_column is not None:
         raise InputError("features: not together with sequence-column; name one of them")
     if options.features is None:
         sequence = find_sequence_column(table, options.sequence_column, alphabet)
-    default = None if labelled else table.columns[0]
     named = options.id_column
     if sheet is not None and named in sheet.columns and named not in table.columns:
         named = None
-    id_column = find_id_column(table, named, default=default)
+    default = None if sheet is None else table.columns[0]
+    id_column = find_id_column(table, named, default=default, beside=tables)
     taken = {sequence, id_column, *options.roles.values()}
-    targets = target_columns(table, options, taken, bool(sequence)) if labelled else []
+    targets = target_columns(table, options, taken, bool(sequence)) if sheet is None else []
+    return _Columns(id_column, sequence, targets, labelled=sheet is None)
+
+
+def _from_table(table: Table, columns: _Columns, options: DataOptions, part: str) -> Samples:
+    """The samples of a table.
+
+    Columns are found in the same way in a file of its own for a part: that is said once.
+    """
     meta = pd.DataFrame(index=range(len(table)))
-    if id_column is None:
+    if columns.id is None:
         prefix = f"{part}_" if part else ""
         meta["id"] = [f"{prefix}row{row}" for row in range(1, len(table) + 1)]
-        notes.append(f"{table.path}: no id column; rows are called row1, row2, ...")
     else:
-        meta["id"] = table.text(id_column)
-        require_cells(table, id_column, "an id")
-    meta = meta.assign(source=0, row=range(len(table)), **_roles(table, options, labelled))
-    features = None
-    if sequence is not None:
-        meta["sequence"] = table.text(sequence)
-        require_cells(table, sequence, "a sequence")
+        meta["id"] = table.text(columns.id)
+        require_cells(table, columns.id, "an id")
+    meta = meta.assign(source=0, row=range(len(table)), **_roles(table, options, columns.labelled))
+    features, skipped = None, []
+    if columns.sequence is not None:
+        meta["sequence"] = table.text(columns.sequence)
+        require_cells(table, columns.sequence, "a sequence")
     else:
-        names, skipped = feature_columns(
-            table, options.features, taken | set(options.targets or targets)
-        )
+        taken = {columns.id, *options.roles.values(), *columns.targets, *options.targets}
+        names, skipped = feature_columns(table, options.features, taken)
         features = pd.DataFrame({name: table.numeric(name) for name in names})
-        if skipped:
-            notes.append(
-                f"{table.path}: columns left out because they are not numbers: {some(skipped)}"
-            )
-    if sequence is not None and options.sequence_column is None:
-        notes.append(f"{table.path}: sequences are in column {sequence!r}")
-    if targets and not options.targets:
-        notes.append(f"{table.path}: the target is column {targets[0]!r}")
-    target_frame = pd.DataFrame({t: table.text(t) for t in targets}, index=meta.index)
-    return Samples(meta, features, target_frame, (table.where,), notes=() if part else tuple(notes))
+    targets = pd.DataFrame({t: table.text(t) for t in columns.targets}, index=meta.index)
+    notes = () if part else tuple(_found(table, columns, options, skipped))
+    return Samples(meta, features, targets, (table.where,), notes=notes)
+
+
+def _found(
+    table: Table, columns: _Columns, options: DataOptions, skipped: list[str]
+) -> Iterator[str]:
+    """A sentence for each choice that was not made by name."""
+    if columns.id is None:
+        yield f"{table.path}: no id column; rows are called row1, row2, ..."
+    elif columns.id != options.id_column:
+        yield f"{table.path}: ids are in column {columns.id!r}"
+    if skipped:
+        yield f"{table.path}: columns left out because they are not numbers: {some(skipped)}"
+    if columns.sequence is not None and options.sequence_column is None:
+        yield f"{table.path}: sequences are in column {columns.sequence!r}"
+    if columns.targets and not options.targets:
+        yield f"{table.path}: the target is column {columns.targets[0]!r}"
 
 
 def _roles(table: Table, options: DataOptions, required: bool) -> dict[str, list[str]]:
@@ -258,6 +329,11 @@ def _without_missing_targets(samples: Samples, allow_missing: bool) -> Samples:
     missing = (samples.targets == "").any(axis=1).to_numpy()
     if not missing.any():
         return samples
+    if missing.all():
+        raise InputError(
+            f"{samples.where(0, 'target')}: target {samples.targets.columns[0]!r}: no sample has a "
+            "value; complete the file, or choose another target"
+        )
     row = int(np.argmax(missing))
     column = samples.targets.columns[int(np.argmax(samples.targets.iloc[row] == ""))]
     if not allow_missing:

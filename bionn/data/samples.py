@@ -130,6 +130,17 @@ class Samples:
         """The N sequences."""
         return self.table["sequence"].tolist()
 
+    def contents(self) -> np.ndarray:
+        """The distinct inputs numbered in order: a number a sample, ``int64 (N,)``.
+
+        Sequences that differ in case only are equal.
+        """
+        if self.features is None:
+            keys = [sequence.upper() for sequence in self.sequences]
+        else:
+            keys = [row.tobytes() for row in self.features.to_numpy() + 0.0]  # -0.0 is 0.0
+        return pd.factorize(np.array(keys, dtype=object))[0]
+
     def column(self, name: str) -> list[str] | None:
         """``part``, ``fold`` or ``group`` of each sample, None where it was not asked for."""
         return self.table[name].tolist() if name in self.table else None

@@ -6,6 +6,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 import numpy as np
+import pandas as pd
 
 from bionn.data.samples import DataOptions, Samples
 from bionn.data.targets import Targets
@@ -105,17 +106,33 @@ def make_splits(samples: Samples, targets: Targets, options: DataOptions) -> lis
     """
     if not 0 <= options.seed < 2**32:
         raise InputError(f"seed: a number from 0 to {2**32 - 1} needed, {options.seed} found")
-    if len(options.fractions) != 3 or min(options.fractions) <= 0:
+    if len(options.fractions) != 3 or not all(0 < share < np.inf for share in options.fractions):
         raise InputError(
-            "fractions: 3 shares above 0 (train, val, test) needed, "
-            f"{tuple(options.fractions)} found; give three"
+            "fractions: 3 shares above 0 needed (train, val, test), "
+            f"{', '.join(f'{share:g}' for share in options.fractions)} found; write .8,.1,.1 for "
+            "8 of 10 rows to train on"
         )
+    kind = options.split or "stratified"
+    if kind not in SPLITS:
+        raise InputError(
+            f"split: one of {', '.join(SPLITS)} needed, {kind!r} found{did_you_mean(kind, SPLITS)}; "
+            "choose one"
+        )
+    if kind == "group" and samples.column("group") is None:
+        raise InputError("split: group needs group-column or group-pattern; name one")
     given_parts, folds = samples.column("part"), samples.column("fold")
-    if options.folds is not None and given_parts is not None and any(given_parts):
+    parts_given = given_parts is not None and any(given_parts)
+    if options.folds is not None and parts_given:
         raise InputError("folds: not together with split-column, val or test; leave one out")
+    if folds is not None and (parts_given or options.folds is not None):
+        raise InputError(
+            "fold-column: not together with split-column, val, test or folds; leave one out"
+        )
     if folds is not None:
         splits = _given_folds(samples, folds)
+        _check_groups(samples, [f if f.lower() == "drop" else f"fold {int(f)}" for f in folds])
     elif given_parts is not None and any(given_parts):
+        _check_groups(samples, [part or "train" for part in given_parts])
         splits = [_given_parts(np.asarray(given_parts), samples, targets, options)]
     elif options.folds is not None:
         splits = _new_folds(samples, targets, options)
@@ -125,7 +142,7 @@ def make_splits(samples: Samples, targets: Targets, options: DataOptions) -> lis
         train, val, test = (np.flatnonzero(parts == part) for part in range(3))
         splits = [Split(train, val, test, name)]
     for split in splits:
-        _check(split, targets)
+        _check(split, samples, targets)
     return splits
 
 
@@ -138,20 +155,33 @@ def _divide(
 ) -> tuple[np.ndarray, str]:
     """Part numbers for the chosen rows, by the kind of split asked for, and its name."""
     groups = samples.column("group")
-    kind = options.split or "stratified"
-    if kind not in SPLITS:
-        raise InputError(
-            f"split: one of {', '.join(SPLITS)} needed, {kind!r} found{did_you_mean(kind, SPLITS)}; "
-            "choose one"
-        )
     rng = np.random.default_rng([options.seed, 0x5B117])
-    if kind == "group" or groups is not None:  # rows of one group stay together, whatever the kind
-        if groups is None:
-            raise InputError("split: group needs group-column or group-pattern; name one")
+    if groups is not None:  # rows of one group stay together, whatever the kind of split
         return group_parts([groups[row] for row in rows], shares, rng), "group"
-    if kind == "stratified" and targets.task != "regression":
-        return stratified_parts(targets.values[rows], shares, rng), "stratified by class"
-    return random_parts(len(rows), shares, rng), "random"
+    # Equal sequences stay together as well: a test row that was trained on tests nothing.
+    inputs = samples.contents() if samples.features is None else np.arange(len(samples))
+    distinct = pd.factorize(inputs[rows])[0]
+    firsts = np.unique(distinct, return_index=True)[1]
+    together = ", equal sequences together" if len(firsts) < len(rows) else ""
+    if options.split != "random" and targets.task != "regression":
+        parts = stratified_parts(targets.values[rows[firsts]], shares, rng)
+        return parts[distinct], f"stratified by class{together}"
+    return random_parts(len(firsts), shares, rng)[distinct], f"random{together}"
+
+
+def _check_groups(samples: Samples, parts: Sequence[str]) -> None:
+    """Refuse a group that stands in two of the parts or folds that a column or file gives."""
+    first: dict[str, int] = {}
+    for row, group in enumerate(samples.column("group") or ()):
+        if parts[row].lower() == "drop":
+            continue
+        before = first.setdefault(group, row)
+        if parts[before] != parts[row]:
+            raise InputError(
+                f"{samples.where(row, 'group')}: group {group!r} stands in {parts[row]} here and in "
+                f"{parts[before]} ({samples.where(before, 'group')}); keep a group in one, or leave "
+                "out the groups or the given split"
+            )
 
 
 def _given_parts(
@@ -192,8 +222,19 @@ def _new_folds(samples: Samples, targets: Targets, options: DataOptions) -> list
     count = options.folds or 0
     if count < 3:
         raise InputError(f"folds: at least 3 needed, {count} found; choose more")
-    rows = np.arange(len(samples))
+    rows, groups = np.arange(len(samples)), samples.column("group")
+    if groups is not None and len(set(groups)) < count:
+        raise InputError(
+            f"folds: a group for each of {count} folds needed, {len(set(groups))} groups found; "
+            "choose fewer folds"
+        )
     parts, name = _divide(rows, [1.0] * count, samples, targets, options)
+    empty = sorted(set(range(count)) - set(parts.tolist()))
+    if empty:
+        raise InputError(
+            f"folds: rows for each of {count} folds needed, fold {empty[0]} of {len(rows)} rows "
+            f"({name}) has none; choose fewer folds"
+        )
     return _rotate(parts, f"{count} folds, {name}")
 
 
@@ -211,11 +252,14 @@ def _rotate(folds: np.ndarray, name: str) -> list[Split]:
     ]
 
 
-def _check(split: Split, targets: Targets) -> None:
-    for part in ("train", "val", "test"):
-        if not len(getattr(split, part)):
+def _check(split: Split, samples: Samples, targets: Targets) -> None:
+    sizes = {part: len(getattr(split, part)) for part in ("train", "val", "test")}
+    for part, size in sizes.items():
+        if not size:
             raise InputError(
-                f"split: the {part} part has no rows; give more data or other fractions"
+                f"split: at least 1 row needed in each part, the {part} part has no rows "
+                f"({len(samples)} rows in all: {', '.join(f'{p} {n}' for p, n in sizes.items())}; "
+                f"{split.name}); give more data, or other fractions"
             )
     if targets.task != "regression":
         absent = set(range(len(targets.classes))) - set(targets.values[split.train].tolist())

@@ -2,14 +2,15 @@
 
 from __future__ import annotations
 
-import re
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 
 import numpy as np
 
+from bionn.data.columns import some
 from bionn.data.samples import DataOptions, Samples
 from bionn.errors import FormatError, InputError, did_you_mean
+from bionn.formats.table import has_decimal_comma, no_number
 from bionn.models.heads import TASKS, TaskKind
 from bionn.preprocess.targets import ClassEncoder, natural_key
 
@@ -45,14 +46,17 @@ class Targets:
 
 
 def infer_task(values: Sequence[str]) -> TaskKind:
-    """Text is classes, integers of at most 20 distinct values are classes, else regression."""
+    """Text is classes, integers of at most 20 distinct values are classes, else regression.
+
+    Numbers with a decimal comma are numbers: to read them as such is refused later, with the line.
+    """
     distinct = set(values)
-    try:
-        numbers = [_number(value) for value in distinct]
-    except ValueError:
-        return "binary" if len(distinct) == 2 else "multiclass"
-    integers = all(number.is_integer() for number in numbers)
-    if not integers or len(distinct) > MAX_INTEGER_CLASSES:
+    numbers = [_number(value) for value in values]
+    commas = sum(map(has_decimal_comma, values))
+    if commas and commas + len(numbers) - numbers.count(None) > len(values) / 2:
+        return "regression"
+    integers = all(number is None or number.is_integer() for number in numbers)
+    if None not in numbers and (not integers or len(distinct) > MAX_INTEGER_CLASSES):
         return "regression"
     return "binary" if len(distinct) == 2 else "multiclass"
 
@@ -76,6 +80,7 @@ def find_targets(samples: Samples, options: DataOptions) -> tuple[Samples, Targe
     first = names[0]
     if task == "regression":
         values = np.column_stack([_numbers(samples, name) for name in names])
+        _check_variation(samples, values)
         kind = f"regression of {len(names)} target{'s' * (len(names) > 1)}"
         return _noted(samples, kind), Targets(task, values, (), names)
     if len(names) > 1:
@@ -89,7 +94,7 @@ def find_targets(samples: Samples, options: DataOptions) -> tuple[Samples, Targe
             if name not in set(labels):
                 raise InputError(
                     f"classes: no row has class {name!r}{did_you_mean(name, set(labels))}; "
-                    f"there are {_some(sorted(set(labels), key=natural_key))}"
+                    f"there are {some(sorted(set(labels), key=natural_key), 8)}"
                 )
         keep = labels.isin(list(options.classes)).to_numpy()
         left_out = int((~keep).sum())
@@ -100,8 +105,8 @@ def find_targets(samples: Samples, options: DataOptions) -> tuple[Samples, Targe
     counts = labels.value_counts()
     if len(counts) < 2:
         raise InputError(
-            f"target {first!r}: at least 2 classes needed, only {counts.index[0]!r} found; "
-            "add rows of another, or choose another target"
+            f"{samples.where(0, 'target')}: target {first!r}: at least 2 classes needed, only "
+            f"{counts.index[0]!r} found; add rows of another, or choose another target"
         )
     task = "binary" if len(counts) == 2 else task
     if counts.min() < MIN_CLASS_ROWS:
@@ -149,29 +154,31 @@ def _task(samples: Samples, options: DataOptions) -> TaskKind:
 
 def _numbers(samples: Samples, name: str) -> np.ndarray:
     """A regression target as ``float64 (N,)``."""
-    cells: Sequence[str] = samples.targets[name].tolist()
-    values = np.empty(len(cells))
-    for row, cell in enumerate(cells):
-        try:
-            values[row] = _number(cell)
-        except ValueError:
-            values[row] = np.nan
-        if not np.isfinite(values[row]):
-            comma = re.fullmatch(r"[+-]?\d+,\d+", cell)
-            remedy = "write the decimal point as '.'" if comma else "correct it or leave it empty"
+    values = np.empty(len(samples))
+    for row, cell in enumerate(samples.targets[name]):
+        number = _number(cell)
+        if number is None or not np.isfinite(number):
             raise FormatError(
-                f"{samples.where(row, 'target')}: target {name!r}: a finite number needed, "
-                f"{cell!r} found; {remedy}"
+                f"{samples.where(row, 'target')}: target {name!r}: "
+                f"{no_number(cell, 'a finite number')}"
             )
+        values[row] = number
     return values
 
 
-def _number(cell: str) -> float:
-    """A number as tables write it: Python's ``1_000`` is text."""
-    if "_" in cell:
-        raise ValueError(cell)
-    return float(cell)
+def _check_variation(samples: Samples, values: np.ndarray) -> None:
+    """Refuse a target with one and the same value in every row."""
+    for name, column in zip(samples.targets.columns, values.T, strict=True):
+        if column.min() == column.max():
+            raise InputError(
+                f"{samples.where(0, 'target')}: target {name!r}: at least 2 different values needed, "
+                f"{samples.targets[name].iloc[0]!r} found in every row; choose another target"
+            )
 
 
-def _some(names: Sequence[str], most: int = 8) -> str:
-    return ", ".join(names[:most]) + (", ..." if len(names) > most else "")
+def _number(cell: str) -> float | None:
+    """A number as tables write it, or None: Python's ``1_000`` is text."""
+    try:
+        return None if "_" in cell else float(cell)
+    except ValueError:
+        return None

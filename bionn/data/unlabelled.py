@@ -12,7 +12,7 @@ import pandas as pd
 from bionn.data.columns import as_table, find_id_column, find_sequence_column
 from bionn.data.prepared import Encoder
 from bionn.data.samples import Samples, Source
-from bionn.errors import InputError, did_you_mean
+from bionn.errors import FormatError, InputError, did_you_mean
 from bionn.formats.fasta import FastaRecords, IdRule, is_fasta, read_fasta, unique_ids
 from bionn.formats.table import Table
 from bionn.preprocess.sequences import SequenceEncoder
@@ -26,11 +26,13 @@ class Columns:
         id_column: the column of ids.
         id_rule: which part of a FASTA header is the id.
         sequence_column: the column of sequences.
+        names: the column names of a table without a header line.
     """
 
     id_column: str | None = None
     id_rule: IdRule = "first"
     sequence_column: str | None = None
+    names: Sequence[str] | None = None
 
     @classmethod
     def from_manifest(cls, manifest: dict[str, Any]) -> Columns:
@@ -39,6 +41,7 @@ class Columns:
             manifest.get("id_column"),
             cast(IdRule, manifest.get("id_rule", "first")),
             manifest.get("sequence_column"),
+            manifest.get("columns"),
         )
 
     def in_table(self, table: Table) -> Columns:
@@ -48,6 +51,7 @@ class Columns:
             self.id_column if self.id_column in known else None,
             self.id_rule,
             self.sequence_column if self.sequence_column in known else None,
+            self.names,
         )
 
 
@@ -74,9 +78,15 @@ def read_unlabelled(
     if not isinstance(inputs, (str, Path, pd.DataFrame)):
         if needs == "features":
             raise InputError("inputs: a table needed (this model takes features), a list found")
+        wrong = next((item for item in inputs if not isinstance(item, str)), None)
+        if wrong is not None:
+            raise InputError(f"inputs: a list of sequences needed, {wrong!r} found in it")
         rows = [f"row{row}" for row in range(1, len(inputs) + 1)]
         return _samples(rows, sequences=list(inputs))
+    names = (given or trained).names
     table = as_table(inputs)
+    if names is not None and len(names) == len(table.columns) and table.columns != list(names):
+        table = as_table(inputs, names)
     columns = given or trained.in_table(table)
     id_column = find_id_column(table, columns.id_column)
     if id_column is None:
@@ -89,6 +99,11 @@ def read_unlabelled(
             raise InputError(
                 f"{table.path}: a column of {encoder.alphabet} sequences needed (this model takes "
                 "sequences), none found"
+            )
+        if encoder.symbols.reads_like(column):
+            raise FormatError(
+                f"{table.path}:1: column names needed, the sequence {column[:20]!r} found; the file "
+                "has no header line: name its columns (columns)"
             )
         return _samples(ids, sequences=table.text(column), source=table)
     missing = [name for name in encoder.names if name not in table.columns]

@@ -7,6 +7,7 @@ import json
 import os
 import tempfile
 from collections.abc import Iterator
+from io import TextIOWrapper
 from pathlib import Path
 from typing import IO, Any
 
@@ -17,8 +18,12 @@ from bionn.errors import InputError
 
 
 @contextlib.contextmanager
-def replacing(path: str | Path) -> Iterator[IO[str]]:
-    """Open a text file that takes its name only when the block ends without an error.
+def replacing(path: str | Path, *, binary: bool = False) -> Iterator[IO[Any]]:
+    """Open a file that takes its name only when the block ends without an error.
+
+    Args:
+        path: the file; its folder is made if it is not there.
+        binary: for bytes instead of UTF-8 text.
 
     Raises:
         InputError: the folder cannot be written to.
@@ -26,14 +31,18 @@ def replacing(path: str | Path) -> Iterator[IO[str]]:
     path = Path(path)
     try:
         path.parent.mkdir(parents=True, exist_ok=True)
-        handle, temporary = tempfile.mkstemp(dir=path.parent, prefix=f".{path.name}.", text=True)
+        handle, temporary = tempfile.mkstemp(dir=path.parent, prefix=f".{path.name}.")
     except OSError as error:
         raise InputError(
             f"{path}: cannot be written ({error.strerror}); choose another folder"
         ) from None
     try:
-        with os.fdopen(handle, "w", encoding="utf-8", newline="") as file:
-            yield file
+        with os.fdopen(handle, "wb") as raw:
+            yield (
+                raw
+                if binary
+                else TextIOWrapper(raw, encoding="utf-8", newline="", write_through=True)
+            )
         umask = os.umask(0)
         os.umask(umask)
         os.chmod(temporary, 0o666 & ~umask)

@@ -20,6 +20,13 @@ from bionn.formats.text import existing_file, read_text
 MISSING = frozenset({"", "na", "n/a", "nan", "null", "none", "-", "?"})
 """Cells that mean "no value", in lower case."""
 
+_HEADERLESS = "the first line holds numbers: add a header line, or name the columns with columns"
+
+_DECIMAL_COMMA = re.compile(r"[+-]?\d+(\.\d{3})*,\d+([eE][+-]?\d+)?")
+
+_SEPARATOR_LINE = re.compile(r'\A"?sep=([^\w\s"]|\t)"?[ \t]*(?=\n)', re.IGNORECASE)
+"""What Excel may write above the header, to say which delimiter follows."""
+
 _END = "\0"
 """Given to the csv module after the last line: it ends up inside a cell whose quote is open."""
 
@@ -51,9 +58,9 @@ class Table:
 
     def where(self, row: int) -> str:
         """``file:line`` of a row (the file is scanned again: for messages)."""
-        if not self.path.is_file() or self.path.suffix == ".parquet":
+        if not self._has_lines:
             return f"{self.path}, row {row + 1}"
-        lines = _rows(self.path).lines
+        lines = _rows(self.path, read_text(self.path)).lines
         return f"{self.path}:{lines[len(lines) - len(self) + row]}"
 
     def require(self, column: str) -> str:
@@ -64,11 +71,25 @@ class Table:
         """
         if column not in self.frame.columns:
             shown = ", ".join(self.columns[:12]) + (", ..." if len(self.columns) > 12 else "")
+            hint = self.header_hint
+            if column in self.text(self.columns[0]):
+                hint = (
+                    f"; a cell of column {self.columns[0]!r} is called so: if the table is genes x "
+                    "samples, transpose it"
+                )
             raise InputError(
                 f"{self.path}: no column {column!r}{did_you_mean(column, self.columns)}; "
-                f"its columns are: {shown}"
+                f"its columns are: {shown}{hint}"
             )
         return column
+
+    @property
+    def header_hint(self) -> str:
+        """A clause for a message about a missing column, if the header may be a row of data."""
+        numbers = sum(map(_is_number, self.columns))
+        if not self._has_lines or 2 * numbers <= len(self.columns):
+            return ""
+        return f"; {_HEADERLESS}"
 
     def text(self, column: str) -> list[str]:
         """A column as text; missing cells are ``""``."""
@@ -78,9 +99,14 @@ class Table:
         return ["" if missing else str(v) for v, missing in zip(values, values.isna(), strict=True)]
 
     def mostly_numeric(self, column: str) -> bool:
-        """Whether more than half of the cells that are not missing are numbers."""
-        values = self._numbers(column)
-        return int(np.isfinite(values).sum()) > len(self._words(column, values))
+        """Whether more than half of the cells that are not missing are numbers.
+
+        Numbers with a decimal comma count, so that :meth:`numeric` can complain about them.
+        """
+        values = self.numbers(column)
+        words = self._words(column, values)
+        commas = sum(map(has_decimal_comma, self.frame[column].iloc[words]))
+        return int(np.isfinite(values).sum()) + commas > len(words) - commas
 
     def numeric(self, column: str) -> np.ndarray:
         """A column as ``float64 (rows,)``, NaN where a cell is missing.
@@ -88,15 +114,12 @@ class Table:
         Raises:
             FormatError: a cell is neither a number nor missing; says its line.
         """
-        values = self._numbers(column)
+        values = self.numbers(column)
         words = self._words(column, values)
         if words:
             found = self.frame[column].iloc[words[0]]
-            comma = isinstance(found, str) and re.fullmatch(r"[+-]?\d+,\d+", found)
-            remedy = "write the decimal point as '.'" if comma else "correct it or leave it empty"
             raise FormatError(
-                f"{self.where(words[0])}: column {column!r}: a number needed, {found!r} found; "
-                f"{remedy}"
+                f"{self.where(words[0])}: column {column!r}: {no_number(found, 'a number')}"
             )
         infinite = np.flatnonzero(np.isinf(values))
         if infinite.size:
@@ -106,7 +129,7 @@ class Table:
             )
         return values
 
-    def _numbers(self, column: str) -> np.ndarray:
+    def numbers(self, column: str) -> np.ndarray:
         """The cells as ``float64 (rows,)``, NaN where one is no number."""
         cells = self.frame[self.require(column)]
         if cells.dtype == object:  # the bare array spares most of the time of a wide table
@@ -114,6 +137,10 @@ class Table:
         if cells.dtype.kind not in "iuf":
             return np.full(len(cells), np.nan)
         return cells.to_numpy(dtype=np.float64, na_value=np.nan)
+
+    @property
+    def _has_lines(self) -> bool:
+        return self.path.is_file() and self.path.suffix != ".parquet"
 
     def _words(self, column: str, values: np.ndarray) -> list[int]:
         """The rows whose cells are neither numbers nor missing."""
@@ -129,10 +156,27 @@ def is_missing(cell: object) -> bool:
     return bool(pd.isna(cell))
 
 
+def has_decimal_comma(cell: object) -> bool:
+    """Whether a cell is a number written as ``5,893`` or ``1.234,5``."""
+    return isinstance(cell, str) and _DECIMAL_COMMA.fullmatch(cell) is not None
+
+
+def no_number(cell: object, need: str) -> str:
+    """What to say of a cell that is not the number needed.
+
+    Example:
+        >>> no_number("high", "a number")
+        "a number needed, 'high' found; correct it or leave it empty"
+    """
+    if has_decimal_comma(cell):
+        return f"a decimal comma in {cell!r}; write '.' as the decimal point, and no thousands mark"
+    return f"{need} needed, {cell!r} found; correct it or leave it empty"
+
+
 def read_table(path: str | Path, *, names: Sequence[str] | None = None) -> Table:
     """Read a table: CSV, TSV, or another delimiter found from the first line; gzip; Parquet.
 
-    Blank lines are passed over; blanks around a cell are taken off.
+    Blank lines and Excel's ``sep=;`` are passed over; blanks around a cell are taken off.
 
     Args:
         path: the file.
@@ -141,12 +185,14 @@ def read_table(path: str | Path, *, names: Sequence[str] | None = None) -> Table
     Raises:
         InputError: no such file, or a wrong number of names.
         FormatError: an empty file, a row with too many or too few cells, a column twice, a quote
-            that is not closed.
+            that is not closed, a VCF or BED file.
     """
     path = existing_file(path)
     if path.suffix == ".parquet":
         return _read_parquet(path)
-    cells, lines = _rows(path)
+    text = read_text(path)
+    _refuse_other_formats(path, _first_line(text), named=names is not None)
+    cells, lines = _rows(path, text)
     if names is not None and len(names) != len(cells[0]):
         raise InputError(
             f"{path}:{lines[0]}: {len(cells[0])} columns found, {len(names)} names given with "
@@ -196,9 +242,9 @@ class _Rows(NamedTuple):
     lines: list[int]
 
 
-def _rows(path: Path) -> _Rows:
-    text = read_text(path)
+def _rows(path: Path, text: str) -> _Rows:
     delimiter = _delimiter(path, text)
+    text = _SEPARATOR_LINE.sub("", text)  # a blank line stays: line numbers do not move
     limit = csv.field_size_limit(len(text) + 1)  # the module's own limit is 128 KiB a cell
     lines = chain(StringIO(text, newline=""), [_END])
     reader = csv.reader(lines, delimiter=delimiter, skipinitialspace=True)
@@ -223,10 +269,11 @@ def _rows(path: Path) -> _Rows:
 
 
 def _delimiter(path: Path, text: str) -> str:
-    """By the file's name, else the most frequent of tab, comma, semicolon in its first line."""
+    """As said by ``sep=``, by the file's name, else the commonest of tab, comma, semicolon."""
+    if said := _SEPARATOR_LINE.match(text):
+        return said[1]
     suffixes = [suffix.lower() for suffix in path.suffixes]
-    match = re.search(r"[^\n]*\S[^\n]*", text)
-    first = match.group() if match else ""
+    first = _first_line(text)
     if ".tsv" in suffixes:
         return "\t"
     if ".csv" in suffixes and "," in first:
@@ -234,12 +281,41 @@ def _delimiter(path: Path, text: str) -> str:
     return max("\t,;", key=first.count)
 
 
+def _first_line(text: str) -> str:
+    """The first line that is not blank."""
+    match = re.search(r"[^\n]*\S[^\n]*", text)
+    return match.group() if match else ""
+
+
+def _refuse_other_formats(path: Path, first: str, *, named: bool) -> None:
+    """Refuse VCF, GFF and BED by the first line: it is not the header of a table."""
+    if first.startswith("##"):
+        looks = "a line that begins with '##' found, as in VCF or GFF"
+    elif re.match(r"(track|browser)\s", first):
+        looks = f"the line {first[:30]!r} found, as in BED"
+    elif named:
+        return
+    elif ".bed" in path.suffixes or re.match(r"chr\S*\t\d+\t\d+(\t|$)", first):
+        looks = "tab-separated cells without a header line found, as in BED"
+    else:
+        return
+    remedy = "give FASTA, or a CSV or TSV file"
+    if "BED" in looks:
+        remedy += ", or name the columns of this one with columns"
+    raise FormatError(f"{path}:1: a table with a header line needed, {looks}; {remedy}")
+
+
+def _is_number(text: str) -> bool:
+    return re.fullmatch(r"[+-]?(\d+\.?\d*|\.\d+)([eE][+-]?\d+)?", text) is not None
+
+
 def _check_names(path: Path, columns: list[str], line: int | None = None) -> None:
     seen: dict[str, int] = {}
     for position, name in enumerate(columns, 1):
         if name in seen:
             where = path if line is None else f"{path}:{line}"
+            remedy = f"; {_HEADERLESS}" if line is not None and _is_number(name) else "; rename one"
             raise FormatError(
-                f"{where}: column {name!r} stands twice ({seen[name]} and {position}); rename one"
+                f"{where}: column {name!r} stands twice ({seen[name]} and {position}){remedy}"
             )
         seen[name] = position

@@ -44,4 +44,6 @@ def objective(task: TaskKind, logits: Tensor, targets: Tensor, **options: Any) -
         )
     if task == "multiclass":
         return F.cross_entropy(logits, targets, **options)
+    if logits.shape != targets.shape:
+        raise ValueError(f"logits {tuple(logits.shape)} and targets {tuple(targets.shape)} differ")
     return F.mse_loss(logits, targets, **options)

@@ -104,8 +104,12 @@ def with_input_dropout(layer: torch.nn.Module, input: Tensor, share: float) -> T
         share: p, from 0 to below 1.
     """
     if isinstance(layer, OneHotLinear) and not input.is_floating_point():
-        blank = len(layer.table)
-        table = torch.cat([layer.table, layer.table.new_zeros(1, layer.num_symbols)])
+        table = layer.table
+        if table is None:
+            blank = layer.num_symbols  # by default the code after the letters is a zero column
+        else:
+            blank = len(table)
+            table = torch.cat([table, table.new_zeros(1, layer.num_symbols)])
         dropped = input.masked_fill(torch.rand(input.shape, device=input.device) < share, blank)
         scaled = F.onehot_linear(dropped, layer.weight, table=table) / (1 - share)
         return scaled if layer.bias is None else scaled + layer.bias

@@ -75,15 +75,20 @@ class OneHotLinear(Module):
         length: Length of every sequence, L.
         out_features: Number of neurons.
         bias: Whether to learn a bias.
-        table: ``(S, A)``, what each code stands for, kept as a buffer outside the state_dict. By
-            default the A letters and one row of zeros for the unknown.
+        table: ``(S, A)``, what each code stands for, kept as a buffer outside the state_dict: give
+            it again after ``to_empty``. None: the A letters and one row of zeros for the unknown.
         device: Where to make the parameters.
         dtype: Their dtype.
 
     Attributes:
         weight: ``(out_features, A, L)``, with ``(L, A, out_features)`` contiguous in memory.
         bias: ``(out_features,)`` or None.
-        table: ``(S, A)``.
+        table: ``(S, A)`` or None.
+
+    Note:
+        The layout of the weight spares the product a copy. Code that calls ``view(-1)`` on every
+        parameter (``torch.optim.LBFGS``, ``prune.l1_unstructured``) needs it contiguous first:
+        ``layer.weight = Parameter(layer.weight.detach().contiguous())``.
 
     Shape:
         Input ``(N, L)`` codes, uint8 or int64, or ``(N, A, L)`` one-hot in floating point; output
@@ -97,7 +102,7 @@ class OneHotLinear(Module):
 
     weight: Parameter
     bias: Parameter | None
-    table: Tensor
+    table: Tensor | None
 
     def __init__(
         self,
@@ -121,9 +126,8 @@ class OneHotLinear(Module):
             self.bias = Parameter(torch.empty(out_features, **factory))
         else:
             self.register_parameter("bias", None)
-        if table is None:
-            table = torch.eye(num_symbols + 1, num_symbols)
-        table = table.detach().to(device=self.weight.device, dtype=self.weight.dtype)
+        if table is not None:
+            table = table.detach().to(device=self.weight.device, dtype=self.weight.dtype)
         self.register_buffer("table", table, persistent=False)
         self.reset_parameters()
 

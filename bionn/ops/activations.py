@@ -81,8 +81,10 @@ elu = elementwise("ELU", _elu, _elu_chain, keep="input", widen_half=True)
 def _softplus(z: Tensor, beta: float, threshold: float) -> Tensor:
     # log(1 + exp(s)) = max(s, 0) + log1p(exp(-|s|)): nothing overflows, nothing cancels
     scaled = z * beta
-    curved = scaled.abs().neg_().exp_().log1p_().mul_(scaled <= threshold)
-    return curved.add_(scaled.clamp(min=0)).div_(beta)
+    curved = scaled.abs().neg_().exp_().log1p_()
+    if threshold < 0:  # the linear part reaches below 0, the curve ends there
+        return torch.where(scaled > threshold, scaled, curved).div_(beta)
+    return curved.mul_(scaled <= threshold).add_(scaled.clamp(min=0)).div_(beta)
 
 
 def _softplus_chain(u: Tensor, z: Tensor, beta: float, threshold: float) -> Tensor:

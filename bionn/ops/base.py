@@ -7,7 +7,14 @@ from typing import Any, Literal, NamedTuple, overload
 
 import torch
 from torch import Tensor
-from torch._C._functorch import is_functorch_wrapped_tensor
+from torch._C._functorch import (
+    _add_batch_dim,
+    get_unwrapped,
+    is_batchedtensor,
+    is_functorch_wrapped_tensor,
+    maybe_get_bdim,
+    maybe_get_level,
+)
 from torch.autograd import Function, forward_ad
 
 
@@ -52,12 +59,18 @@ def forward_rule(ctx: Any) -> Iterator[tuple[Any, ...]]:
     zero (pytorch#197867). Here it is on; so that a rule does not differentiate itself, the saved
     tensors come without the tangents of its own level.
     """
-    saved = tuple(
-        None if tensor is None else forward_ad.unpack_dual(tensor, level=0).primal
-        for tensor in ctx.saved_tensors
-    )
+    saved = tuple(None if tensor is None else _primal(tensor) for tensor in ctx.saved_tensors)
     with forward_ad._set_fwd_grad_enabled(True):
         yield saved
+
+
+def _primal(tensor: Tensor) -> Tensor:
+    """A tensor without its tangent; what vmap has wrapped is unwrapped for it and wrapped again."""
+    if is_batchedtensor(tensor):
+        inner = _primal(get_unwrapped(tensor))
+        dim, level = maybe_get_bdim(tensor), maybe_get_level(tensor)
+        return _add_batch_dim(inner, dim, level)
+    return forward_ad.unpack_dual(tensor, level=0).primal
 
 
 def refuse_tangent(function: str, name: str, tangent: Tensor | None) -> None:

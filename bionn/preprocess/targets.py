@@ -40,10 +40,6 @@ class ClassEncoder:
         index = {name: code for code, name in enumerate(self.classes)}
         return np.fromiter((index[label] for label in labels), dtype=np.int64, count=len(labels))
 
-    def to_manifest(self) -> dict[str, Any]:
-        """Plain data: the class names."""
-        return {"classes": list(self.classes)}
-
 
 @dataclass(frozen=True)
 class TargetScaler:

@@ -2,8 +2,11 @@
 
 from __future__ import annotations
 
+import contextlib
+import os
 import shutil
-from collections.abc import Sequence
+import tempfile
+from collections.abc import Iterator, Sequence
 from dataclasses import asdict
 from pathlib import Path
 from typing import Any
@@ -49,11 +52,16 @@ def check_directory(out: str | Path | None, sources: Sequence[Source], overwrite
             Path("runs") / f"{stem}{suffix}" for suffix in ("", *(f"-{n}" for n in range(2, 10**6)))
         )
         return next(path for path in free if overwrite or not path.exists())
+    if not str(out):
+        raise InputError("out: a folder needed, an empty name found; name one")
     directory = Path(out)
     if directory.exists() and not directory.is_dir():
         raise InputError(
             f"{directory}: a folder needed for the run, a file found; choose another out"
         )
+    there = next(path for path in (directory, *directory.absolute().parents) if path.exists())
+    if not os.access(there, os.W_OK):
+        raise InputError(f"{directory}: cannot be written (Permission denied); choose another out")
     held = [name for name in (*RUN_FILES, "fold_0") if (directory / name).exists()]
     if held and not overwrite:
         raise InputError(
@@ -68,23 +76,38 @@ def check_directory(out: str | Path | None, sources: Sequence[Source], overwrite
     return directory
 
 
-def clear(directory: Path) -> None:
-    """Make the directory and remove an earlier run's files from it, and only those.
+@contextlib.contextmanager
+def building(directory: Path) -> Iterator[Path]:
+    """A folder beside the run's, whose files take the place of an earlier run's when all is done.
+
+    Until the block ends well the run's own folder stays as it was; after an error nothing is left.
+
+    Args:
+        directory: the run's folder, as :func:`check_directory` approved it.
 
     Raises:
         InputError: it cannot be made or written to.
     """
+    directory = directory.absolute()
     try:
-        directory.mkdir(parents=True, exist_ok=True)
+        directory.parent.mkdir(parents=True, exist_ok=True)
+        temporary = Path(tempfile.mkdtemp(dir=directory.parent, prefix=f".{directory.name}."))
+    except OSError as error:
+        raise InputError(
+            f"{directory}: cannot be written ({error.strerror}); choose another out"
+        ) from None
+    try:
+        yield temporary
+        directory.mkdir(exist_ok=True)
         for path in [*(directory / name for name in RUN_FILES), *directory.glob("fold_[0-9]*")]:
             if path.is_dir():
                 shutil.rmtree(path)
             else:
                 path.unlink(missing_ok=True)
-    except OSError as error:
-        raise InputError(
-            f"{directory}: cannot be written ({error.strerror}); choose another folder"
-        ) from None
+        for path in temporary.iterdir():
+            path.rename(directory / path.name)
+    finally:
+        shutil.rmtree(temporary, ignore_errors=True)
 
 
 def _is_run(directory: Path) -> bool:

@@ -86,6 +86,16 @@ class Alphabet:
         """One symbol a code, in code order (``ACGTN-BDHKMRSVWY`` for DNA)."""
         return self.letters + self.unknown_symbols[0] + "-" + "".join(k for k, _ in self.ambiguity)
 
+    def reads_like(self, text: str) -> bool:
+        """Whether a text is 8 or more symbols of this alphabet and nothing else.
+
+        Example:
+            >>> DNA.reads_like("ACGTNACGT"), DNA.reads_like("position")
+            (True, False)
+        """
+        known = set(self.symbols) | set(self.unknown_symbols) | {s for s, _ in self.synonyms}
+        return len(text) >= 8 and set(text.upper()) <= known - {"-"}
+
     def _lookup(self, unknown: Unknown, iupac: Iupac) -> np.ndarray:
         """The 256-entry table from a byte to its code, 255 where there is none."""
         table = np.full(256, _BAD, dtype=np.uint8)

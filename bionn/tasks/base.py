@@ -39,7 +39,6 @@ class Task(L.LightningModule):
         weight_decay: of AdamW, on weights and not on biases.
         schedule: ``one_cycle`` rises and falls to nothing over the epochs of the trainer;
             ``constant`` stays.
-        loss_options: further options of the loss function.
     """
 
     def __init__(
@@ -52,7 +51,6 @@ class Task(L.LightningModule):
         learning_rate: float = 1e-3,
         weight_decay: float = 1e-2,
         schedule: Schedule = "one_cycle",
-        **loss_options: Any,
     ) -> None:
         super().__init__()
         if schedule not in ("constant", "one_cycle"):
@@ -66,7 +64,6 @@ class Task(L.LightningModule):
         self.learning_rate = learning_rate
         self.weight_decay = weight_decay
         self.schedule: Schedule = schedule
-        self.loss_options = loss_options
         self.scores = Scores(kind, names)
         self.register_buffer("code_table", None, persistent=False)
         self._train_losses: list[tuple[Tensor, int]] = []
@@ -75,7 +72,14 @@ class Task(L.LightningModule):
     def setup(self, stage: str) -> None:
         """Learn from the data module, if it knows, what the codes stand for."""
         del stage
-        table = getattr(getattr(self.trainer, "datamodule", None), "code_table", None)
+        data = getattr(self.trainer, "datamodule", None)
+        found = getattr(data, "task", self.kind)
+        if found != self.kind:
+            raise InputError(
+                f"task: {type(self).__name__} is for {self.kind}, the data's targets are {found}; "
+                "choose the other task, or name other targets"
+            )
+        table = getattr(data, "code_table", None)
         if table is not None:
             self.code_table = table.to(self.device)
             set_code_table(self.model, table)
@@ -86,7 +90,7 @@ class Task(L.LightningModule):
 
     def loss(self, logits: Tensor, targets: Tensor) -> Tensor:
         """The objective, a mean over the batch."""
-        return objective(self.kind, logits, targets, **self.loss_options)
+        return objective(self.kind, logits, targets)
 
     def training_step(self, batch: Batch, batch_idx: int) -> Tensor:
         """The objective on a batch."""

@@ -144,7 +144,7 @@ class EpochProgress(L.Callback):
             TextColumn("{task.fields[losses]}"),
             TimeRemainingColumn(compact=True),
             console=console,
-            transient=not console.is_terminal,
+            disable=not console.is_terminal,
         )
         self._bar = self._progress.add_task(label, total=None, losses="")
 

@@ -5,7 +5,9 @@ from __future__ import annotations
 import contextlib
 import logging
 import math
+import signal
 import sys
+import threading
 import time
 import warnings
 from collections.abc import Iterator
@@ -24,7 +26,7 @@ from rich.console import Console
 from bionn.data.batches import resolve_batch_size
 from bionn.data.modules import ResidentDataModule
 from bionn.data.prepared import Prepared
-from bionn.errors import InputError
+from bionn.errors import InputError, Stopped
 from bionn.models.mlp import MLP
 from bionn.tasks.base import Task
 from bionn.tasks.classifier import Classifier
@@ -108,10 +110,10 @@ def check(prepared: Prepared, options: TrainingOptions) -> None:
         ("min_gradient_norm", 0, sys.float_info.max),
         ("min_loss_change", 0, sys.float_info.max),
     ):
-        value = getattr(options, name)
+        value, shown = getattr(options, name), name.replace("_", "-")
         if value is not None and not least <= value <= most:
             bound = f"to {most}" if name == "seed" else "on"
-            raise InputError(f"{name}: a number from {least} {bound} needed, {value:g} found")
+            raise InputError(f"{shown}: a number from {least} {bound} needed, {value:g} found")
     assert options.batch_size is not None
     resolve_batch_size(options.batch_size, len(prepared.split.train))
     with seeded(options.seed), quiet_lightning():
@@ -170,6 +172,12 @@ def train(
         if console is not None:
             callbacks.append(EpochProgress(console, "refitting", epochs=epoch))
         model, _ = _fit(joined, options, callbacks, validate=False)
+    reason = _reason(trainer, options)
+    if console is not None:
+        console.print(
+            f"trained: {trainer.current_epoch} epochs ({reason}), best {epoch} with validation loss "
+            f"{best.best:.4f}" + (", refitted" if options.refit else "")
+        )
     return Trained(
         model,
         selected,
@@ -177,7 +185,7 @@ def train(
         best_epoch=epoch,
         val_loss=best.best,
         seconds=time.perf_counter() - start,
-        reason=_reason(trainer, options),
+        reason=reason,
     )
 
 
@@ -201,7 +209,15 @@ def _fit(
             limit_val_batches=None if validate else 0,
             enable_checkpointing=any(isinstance(c, ModelCheckpoint) for c in callbacks),
         )
-        trainer.fit(task, data)
+        before = signal.getsignal(signal.SIGINT)
+        try:
+            trainer.fit(task, data)
+        except SystemExit:  # what Lightning makes of SIGINT and SIGTERM
+            number = signal.SIGTERM if trainer.received_sigterm else signal.SIGINT
+            raise Stopped(number) from None
+        finally:
+            if threading.current_thread() is threading.main_thread():
+                signal.signal(signal.SIGINT, before)
     return task.model.cpu().eval(), trainer
 
 

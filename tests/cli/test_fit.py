@@ -192,3 +192,20 @@ def test_a_checkpoint_of_another_network_is_one_line(folder: Path, capsys) -> No
     error = capsys.readouterr().err
     assert error.count("\n") == 1
     assert "do not fit the network" in error
+
+
+@pytest.mark.parametrize("verb", ["validate", "test"])
+def test_a_network_that_was_never_trained_is_not_scored(verb: str, folder: Path, capsys) -> None:
+    assert main([verb, "--config", "mlp.yaml"]) == 2
+    assert "name its checkpoint with --ckpt_path" in capsys.readouterr().err
+
+
+def test_a_task_that_does_not_fit_the_targets_is_refused(folder: Path, capsys) -> None:
+    wrong = config(
+        "MLP", "Regressor", "FastaDataModule", network={"hidden_features": [8]}, **SEQUENCES
+    )
+    Path("wrong.yaml").write_text(yaml.safe_dump(wrong))
+    assert main(["fit", "--config", "wrong.yaml"]) == 2
+    error = capsys.readouterr().err
+    assert "Regressor is for regression, the data's targets are binary" in error
+    assert not list(Path().rglob("manifest.json"))

@@ -9,7 +9,7 @@ import pytest
 
 from bionn.cli import main as entry
 from bionn.cli.main import VERBS, main
-from bionn.errors import InputError
+from bionn.errors import InputError, Stopped
 
 COMMAND = str(Path(sys.executable).with_name("bionn"))
 
@@ -87,7 +87,8 @@ def test_the_installed_command_exits_with_2() -> None:
         (InputError("a file\n  needed"), 2, "bionn run: error: a file needed\n"),
         (PermissionError(13, "Permission denied", "x.csv"), 2, "error: x.csv: Permission denied\n"),
         (OSError(28, "No space left on device"), 2, "error: No space left on device\n"),
-        (KeyboardInterrupt(), 130, "bionn run: interrupted\n"),
+        (KeyboardInterrupt(), 130, "bionn run: stopped by SIGINT; nothing was written\n"),
+        (Stopped(15), 143, "bionn run: stopped by SIGTERM; nothing was written\n"),
     ],
 )
 def test_errors_become_a_line_and_a_code(error, code: int, line: str, monkeypatch, capsys) -> None:

@@ -4,8 +4,10 @@ import json
 import shutil
 from pathlib import Path
 
+import numpy as np
 import pandas as pd
 import pytest
+import torch
 
 import bionn
 from bionn.cli.main import main
@@ -40,12 +42,16 @@ def test_the_training_file_gives_the_runs_predictions(model, source, folder, cap
     assert capsys.readouterr().out == "90 predictions: new.tsv\n"
     new = pd.read_csv("new.tsv", sep="\t")
     run = pd.read_csv(Path(model.split("/")[0]) / "predictions.tsv", sep="\t")
-    pd.testing.assert_frame_equal(new, run.drop(columns=["split", "target"]), rtol=1e-5)
+    unseen = run["split"] != "val"  # val rows are predicted before the refit
+    assert unseen.sum() > 50
+    pd.testing.assert_frame_equal(
+        new[unseen], run[unseen].drop(columns=["split", "target"]), rtol=1e-5
+    )
 
 
 def test_blocks_are_written_one_after_another(folder: Path, monkeypatch) -> None:
     assert main(["predict", "s", "s.fa", "--out", "one.tsv"]) == 0
-    monkeypatch.setattr("bionn.predict.BLOCK", 7)
+    monkeypatch.setattr("bionn.predict.EVALUATION_ROWS", 7)
     assert main(["predict", "s", "s.fa", "--out", "many.tsv"]) == 0
     one, many = (pd.read_csv(name, sep="\t") for name in ("one.tsv", "many.tsv"))
     pd.testing.assert_frame_equal(one, many, rtol=1e-5)
@@ -134,3 +140,28 @@ def test_overwrite_replaces(folder: Path) -> None:
     Path("new.tsv").write_text("mine")
     assert main(["predict", "s", "s.fa", "--out", "new.tsv", "--overwrite"]) == 0
     assert len(pd.read_csv("new.tsv", sep="\t")) == 90
+
+
+def test_a_table_without_a_header_loses_no_row(tmp_path: Path, monkeypatch, capsys) -> None:
+    monkeypatch.chdir(tmp_path)
+    rng = np.random.default_rng(0)
+    rows = [f"{'yn'[i % 2]},s{i},{''.join(rng.choice(list('ACGT'), 20))}" for i in range(40)]
+    Path("bare.csv").write_text("\n".join(rows) + "\n")
+    given = ["--columns", "class,id,sequence", "--max-epochs", "1", "--hidden", "4"]
+    assert main(["run", "bare.csv", *given, "--out", "bare"]) == 0
+    assert main(["predict", "bare", "bare.csv", "--out", "new.tsv"]) == 0
+    assert pd.read_csv("new.tsv", sep="\t")["id"].tolist() == [f"s{i}" for i in range(40)]
+    manifest = Path("bare/model/manifest.json")
+    kept = json.loads(manifest.read_text())
+    kept["reading"]["columns"] = None
+    manifest.write_text(json.dumps(kept))
+    capsys.readouterr()
+    assert main(["predict", "bare", "bare.csv", "--out", "lost.tsv"]) == 2
+    assert "bare.csv:1: column names needed" in capsys.readouterr().err
+    assert not Path("lost.tsv").exists()
+
+
+@pytest.mark.skipif(torch.accelerator.is_available(), reason="a GPU is there")
+def test_a_gpu_that_is_not_there_is_one_line(folder: Path, capsys) -> None:
+    assert main(["predict", "s", "s.fa", "--out", "new.tsv", "--device", "gpu"]) == 2
+    assert "device: a gpu needed, none found" in capsys.readouterr().err

@@ -125,7 +125,7 @@ CASES = {
     "decimal comma": Case(
         edit("t.csv", 7, 'a5,1,2,"3,5",4,5,6'),
         TABLE,
-        ["t.csv:7: column 'gene3'", "write the decimal"],
+        ["t.csv:7: column 'gene3'", "write '.'"],
     ),
     "text in a numeric target": Case(
         edit("t.csv", 7, "a5,1,2,3,4,5,high"),

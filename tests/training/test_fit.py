@@ -134,13 +134,13 @@ def test_the_task_fits_the_data(kind: str, cls: type, width: int) -> None:
 @pytest.mark.parametrize(
     ("given", "message"),
     [
-        ({"max_epochs": 0}, "max_epochs: a number from 1 on needed, 0 found"),
+        ({"max_epochs": 0}, "max-epochs: a number from 1 on needed, 0 found"),
         ({"patience": -1}, "patience: .* -1 found"),
         ({"seed": -1}, "seed: a number from 0 to 4294967295 needed, -1 found"),
-        ({"learning_rate": -0.1}, "learning_rate: .* -0.1 found"),
-        ({"learning_rate": float("nan")}, "learning_rate: .* nan found"),
-        ({"weight_decay": -1.0}, "weight_decay: .* -1 found"),
-        ({"gradient_clip": -1.0}, "gradient_clip: .* -1 found"),
+        ({"learning_rate": -0.1}, "learning-rate: .* -0.1 found"),
+        ({"learning_rate": float("nan")}, "learning-rate: .* nan found"),
+        ({"weight_decay": -1.0}, "weight-decay: .* -1 found"),
+        ({"gradient_clip": -1.0}, "gradient-clip: .* -1 found"),
         ({"batch_size": 0}, "batch-size: 'full' or a number from 1 needed, 0 found"),
         ({"hidden": (0,)}, "widths from 1 needed"),
         ({"dropout": 1.5}, "dropout: a share"),

@@ -1,0 +1,35 @@
+"""A signal ends a run with its code, keeps the run that was there, and leaves no file behind."""
+
+from __future__ import annotations
+
+import signal
+import subprocess
+import sys
+import time
+from pathlib import Path
+
+import pytest
+
+ROOT = Path(__file__).resolve().parents[2]
+BIONN = Path(sys.executable).with_name("bionn")
+DATA = ROOT / "data" / "promoters_simulated"
+
+
+@pytest.mark.parametrize(("number", "code"), [(signal.SIGINT, 130), (signal.SIGTERM, 143)])
+def test_a_signal_while_training(number: signal.Signals, code: int, tmp_path: Path) -> None:
+    command = [str(BIONN), "run", str(DATA / "promoters.fasta"), "--overwrite", "--out", "out"]
+    command += ["--labels", str(DATA / "labels.csv"), "--hidden", "8", "--no-refit"]
+    subprocess.run([*command, "--max-epochs", "1"], cwd=tmp_path, check=True, capture_output=True)
+    before = {path: path.read_bytes() for path in tmp_path.rglob("*") if path.is_file()}
+    endless = [*command, "--max-epochs", "100000", "--patience", "100000"]
+    with subprocess.Popen(
+        endless, cwd=tmp_path, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True
+    ) as process:
+        deadline = time.monotonic() + 120
+        while not list(tmp_path.glob(".out.*/checkpoints/*")) and time.monotonic() < deadline:
+            time.sleep(0.1)
+        process.send_signal(number)
+        _, error = process.communicate(timeout=120)
+    assert process.returncode == code, error
+    assert error.strip() == f"bionn run: stopped by {number.name}; nothing was written"
+    assert {path: path.read_bytes() for path in tmp_path.rglob("*") if path.is_file()} == before
