@@ -42,6 +42,9 @@ from bionn.training.callbacks import (
 from bionn.training.options import TrainingOptions
 from bionn.training.seeds import seeded
 
+SMALL_STEP = 2**26
+"""Multiply-adds of a forward pass below which a second thread does not pay."""
+
 
 @dataclass(frozen=True)
 class Trained:
@@ -211,7 +214,10 @@ def _fit(
         )
         before = signal.getsignal(signal.SIGINT)
         try:
-            trainer.fit(task, data)
+            with threads_for(
+                task, resolve_batch_size(options.batch_size, len(prepared.split.train))
+            ):
+                trainer.fit(task, data)
         except SystemExit:  # what Lightning makes of SIGINT and SIGTERM
             number = signal.SIGTERM if trainer.received_sigterm else signal.SIGINT
             raise Stopped(number) from None
@@ -239,6 +245,23 @@ def _trainer(options: TrainingOptions, callbacks: list[L.Callback], **settings: 
         )
     except (ValueError, MisconfigurationException) as error:
         raise InputError(f"device, precision: {str(error).splitlines()[0]}") from None
+
+
+@contextlib.contextmanager
+def threads_for(network: torch.nn.Module, batch_size: int) -> Iterator[None]:
+    """One thread for the block if a step is so small that waking a second one costs more than it does.
+
+    Args:
+        network: what is trained.
+        batch_size: rows a step.
+    """
+    before = torch.get_num_threads()
+    if batch_size * sum(parameter.numel() for parameter in network.parameters()) < SMALL_STEP:
+        torch.set_num_threads(1)
+    try:
+        yield
+    finally:
+        torch.set_num_threads(before)
 
 
 @contextlib.contextmanager
