@@ -102,7 +102,9 @@ def run_seeds(
         )
         results.append(result.metrics)
         test = {k: round(v, 4) for k, v in result.metrics["test"].items() if isinstance(v, float)}
-        print(f"{name} seed {seed}: {test} in {result.metrics['seconds']['total']:.0f} s", flush=True)
+        print(
+            f"{name} seed {seed}: {test} in {result.metrics['seconds']['total']:.0f} s", flush=True
+        )
     return results
 
 
@@ -113,11 +115,7 @@ def score(
     return Score(
         name,
         [result["test"][name] for result in results],
-        [
-            result["baselines"]["linear"]["test"][name]
-            for result in results
-            if result["baselines"]
-        ],
+        [result["baselines"]["linear"]["test"][name] for result in results if result["baselines"]],
         to_reach,
         published,
     )

@@ -232,8 +232,8 @@ def _new_folds(samples: Samples, targets: Targets, options: DataOptions) -> list
     empty = sorted(set(range(count)) - set(parts.tolist()))
     if empty:
         raise InputError(
-            f"folds: rows for each of {count} folds needed, fold {empty[0]} of {len(rows)} rows "
-            f"({name}) has none; choose fewer folds"
+            f"folds: a row for each of {count} folds needed, none left for fold {empty[0]} "
+            f"({len(rows)} rows, {name}); choose fewer folds"
         )
     return _rotate(parts, f"{count} folds, {name}")
 

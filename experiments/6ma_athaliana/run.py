@@ -18,7 +18,9 @@ def experiment(data: Path, out: Path, seeds: Sequence[int]) -> list[Score]:
     train, test = (pd.read_csv(data / NAME / f"{part}.tsv", sep="\t") for part in ("train", "test"))
     train["split"] = ["val" if is_validation(text) else "train" for text in train["text"]]
     both = pd.concat([train, test.assign(split="test")])
-    both["id"] = [f"{part}_{index}" for part, index in zip(both["split"], both["index"], strict=True)]
+    both["id"] = [
+        f"{part}_{index}" for part, index in zip(both["split"], both["index"], strict=True)
+    ]
     path = out / "6ma.tsv"
     both[["id", "text", "label", "split"]].to_csv(path, sep="\t", index=False)
     results = run_seeds(NAME, path, out, seeds=seeds)

@@ -19,9 +19,13 @@ def experiment(data: Path, out: Path, seeds: Sequence[int]) -> list[Score]:
     folds, pieces = folds_of(NAME), []
     for file, label in CLASSES.items():
         records = read_fasta(data / NAME / file)
-        fold = folds[folds["file"] == file].sort_values("row", key=lambda row: row.astype(int))
-        ids = [f"{label}_{row}" for row in fold["row"]]
-        columns = {"id": ids, "sequence": records.sequences, "fold": list(fold["fold"])}
+        fold_of = dict(folds.loc[folds["file"] == file, ["row", "fold"]].to_numpy())
+        rows = [str(row) for row in range(len(records.ids))]
+        columns = {
+            "id": [f"{label}_{row}" for row in rows],
+            "sequence": records.sequences,
+            "fold": [fold_of[row] for row in rows],
+        }
         pieces.append(pd.DataFrame(columns).assign(label=label))
     path = out / "promoters.tsv"
     pd.concat(pieces).to_csv(path, sep="\t", index=False)

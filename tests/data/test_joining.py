@@ -147,3 +147,39 @@ def test_several_targets_are_joined_in_the_order_named() -> None:
     _, targets = find_targets(read_samples(expression, options), options)
     assert targets.names == ("z", "y")
     np.testing.assert_allclose(targets.values, [[0.1, 1], [0.2, 2]])
+
+
+def test_the_column_that_shares_most_ids_is_taken_and_said(write: Write) -> None:
+    fasta = write("a.fa", FASTA)
+    labels = write("labels.csv", "id,probe,label\n1,a,x\n2,b,y\n3,c,x\na,d,x\n")
+    samples = read(fasta, labels, target="label", allow_missing=True)
+    assert samples.targets["label"].tolist() == ["x", "y", "x"]
+    assert f"{labels}: ids are in column 'probe'" in samples.notes
+    with refused(labels, "2 records without", "'id'", "id-column"):
+        read(fasta, labels, target="label", id_column="id")
+    named = read(fasta, labels, target="label", id_column="probe", allow_missing=True)
+    assert not any("ids are in" in note for note in named.notes)
+
+
+def test_of_columns_that_share_as_many_ids_a_telling_name_decides_then_the_place(
+    write: Write,
+) -> None:
+    fasta = write("a.fa", FASTA)
+    rows = "".join(f"{name},{name},{name},{n / 2}\n" for n, name in enumerate("abc"))
+    for header, found in (("x,y,sample,label", "sample"), ("x,y,z,label", "x")):
+        labels = write("labels.csv", f"{header}\n{rows}")
+        samples = read(fasta, labels, target="label")
+        assert f"{labels}: ids are in column {found!r}" in samples.notes
+
+
+def test_the_target_is_not_taken_for_ids() -> None:
+    expression = pd.DataFrame({"sample": [1, 2, 3], "g1": [1.0, 2, 3]})
+    sheet = pd.DataFrame({"stage": [1, 2, 3], "mouse": [3, 2, 1]})
+    samples = read(expression, sheet, target="stage")
+    assert samples.targets["stage"].tolist() == ["3", "2", "1"]
+
+
+def test_a_repeated_id_offers_another_column(write: Write) -> None:
+    labels = write("labels.csv", "name,label\na,0\nb,1\nb,1\nc,1\n")
+    with refused(f"{labels}:4: ", "another column than 'name' (id-column)", kind=FormatError):
+        read(write("a.fa", FASTA), labels)

@@ -194,3 +194,13 @@ def test_named_groups_stay_together_under_the_modules_default_split(tmp_path: Pa
     data = ExpressionDataModule(str(path), target="label", features=["g1"], group_column="donor")
     parts = pd.Series(data.prepared.split.parts(ROWS))
     assert (parts.groupby(frame["donor"]).nunique() == 1).all()
+
+
+def test_ids_may_be_whole_headers(tmp_path: Path) -> None:
+    rng = np.random.default_rng(0)
+    texts = ["".join(rng.choice(list("ACGT"), 10)) for _ in IDS]
+    path, sheet = tmp_path / "a.fa", tmp_path / "labels.csv"
+    path.write_text("".join(f">x {i}\n{t}\n" for i, t in zip(IDS, texts, strict=True)))
+    labels().assign(id=[f"x {name}" for name in IDS]).to_csv(sheet, index=False)
+    data = FastaDataModule(str(path), labels=str(sheet), target="label", id_rule="full")
+    assert data.prepared.samples.ids == [f"x {name}" for name in IDS]

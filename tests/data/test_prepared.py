@@ -155,7 +155,7 @@ def test_an_unknown_choice_is_refused(option: str, value: str) -> None:
 def test_a_symbol_or_length_that_does_not_fit_is_told_with_file_line_and_record(
     write: Write, bad: str, options: dict[str, str], found: str
 ) -> None:
-    texts = ["ACGTACGTACGT"] * 12
+    texts = ["ACGTACGTAC" + first + second for first in "ACGT" for second in "ACG"]
     texts[7] = bad
     text = "".join(f">r{n} kind\n{sequence}\n" for n, sequence in enumerate(texts))
     path = write("a.fa", text)
@@ -181,6 +181,7 @@ def test_the_audit_counts_what_is_there() -> None:
     assert report["samples"] == 30
     assert report["sequences"] == {"shortest": 12, "longest": 15, "duplicates": 1}
     assert report["classes"] == {"no": 15, "yes": 15}
+    assert "shared_between_parts" not in report
     frame = expression()
     made = prepared(frame)
     report = audit(made.samples, made.targets)

@@ -89,10 +89,13 @@ def test_crx(public: Path) -> None:
     options = {"labels": sheet, "id_column": "label", "target": "expression_log2"}
     with refused(sheet, "150 records without a label", "allow-missing"):
         read(fasta, **options)
+    found, _ = read(fasta, labels=sheet, target="expression_log2", allow_missing=True)
+    assert f"{sheet}: ids are in column 'label'" in found.notes
     samples, targets = read(fasta, **options, allow_missing=True)
     truth = pd.read_csv(sheet, sep="\t").set_index("label")["expression_log2"].dropna()
     assert len(samples) == len(truth)
     np.testing.assert_allclose(targets.values[:, 0], truth[samples.ids])
+    assert samples.ids == found.ids
     grouped = DataOptions(**options, allow_missing=True, group_pattern="^(chr[^_]+)_")
     groups = read_samples(fasta, grouped).column("group")
     assert len(set(groups)) < len(groups) / 1.5

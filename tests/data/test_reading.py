@@ -161,6 +161,7 @@ def test_rows_without_an_id_column_are_numbered() -> None:
         (["", "x"], ""),
         (["x", "sample"], "sample"),
         (["RAPID", "valid"], None),
+        (["mitotic_index", "refractive-index", "Index"], "Index"),
     ],
 )
 def test_id_columns_are_found_by_their_names(columns: list[str], found: str | None) -> None:
@@ -324,3 +325,89 @@ def test_groups_are_named_once() -> None:
 def test_an_unknown_alphabet_is_refused() -> None:
     with refused("alphabet", "dna, rna, protein", kind=InputError):
         read(table(), target="label", alphabet="dan")
+
+
+# --- what is no column of ids, what is no number, which options have no place
+
+
+@pytest.mark.parametrize(
+    ("cells", "found"),
+    [
+        (["1", "2", "3"], True),
+        (["1", "2", "2"], False),
+        (["0.5", "1.5", "2.5"], False),
+        (["m1", "m1", "m2"], True),
+    ],
+)
+def test_numbers_are_ids_only_if_whole_and_all_different(cells: list[str], found: bool) -> None:
+    frame = pd.DataFrame({"x": [1.5, 2, 3], "sample": cells})
+    assert find_id_column(Table.from_frame(frame), None) == ("sample" if found else None)
+    assert find_id_column(Table.from_frame(frame), "sample") == "sample"
+
+
+def test_a_column_is_that_of_ids_in_every_file_or_in_none() -> None:
+    frame = pd.DataFrame({"sample": [1, 1, 2, 2], "x": [0.5, 1, 2, 3], "label": list("abab")})
+    samples = read(frame, target="label", test=frame[1:3])
+    assert samples.features is not None
+    assert list(samples.features) == ["sample", "x"]
+
+
+def test_ids_found_by_name_are_said_and_those_named_are_not() -> None:
+    said = "<table>: ids are in column 'name'"
+    assert said in read(table(), target="label").notes
+    assert said not in read(table(), target="label", id_column="name").notes
+
+
+def test_features_with_decimal_commas_are_refused_not_left_out(write: Write) -> None:
+    path = write("a.csv", "id;reg01;label\na;5;no\nb;5,893;yes\nc;6,1;no\n")
+    with refused(f"{path}:3: column 'reg01': a decimal comma in '5,893'", kind=FormatError):
+        read(path, target="label")
+
+
+def test_labels_that_are_fasta_are_refused(write: Write) -> None:
+    path, labels = write("a.fa", fasta({"a": "ACGT"})), write("b.txt", fasta({"a": "ACGT"}))
+    with refused(labels, "a table of labels", "FASTA found"):
+        read(path, labels=labels)
+    with refused("absent.fa", "no such file"):
+        read(path, labels="absent.fa")
+
+
+def test_columns_name_those_of_a_headerless_sheet_beside_fasta(write: Write) -> None:
+    path = write("a.fa", fasta({"a": "ACGT", "b": "GGGG"}))
+    sheet = write("l.csv", "a,1.5\nb,2.5\n")
+    samples = read(path, labels=sheet, columns=["id", "y"])
+    assert samples.targets["y"].tolist() == ["1.5", "2.5"]
+
+
+@pytest.mark.parametrize(
+    ("option", "value"),
+    [
+        ("length", 5),
+        ("align", "left"),
+        ("alphabet", "rna"),
+        ("iupac", "error"),
+        ("unknown", "uniform"),
+    ],
+)
+def test_options_for_sequences_are_refused_beside_features(
+    write: Write, option: str, value: Any
+) -> None:
+    path = write("a.csv", table().drop(columns="dna").to_csv(index=False))
+    with refused(f"{option}: for sequences only", path, "sequence-column"):
+        read(path, target="label", **{option: value})
+
+
+@pytest.mark.parametrize("labelled", [False, True])
+@pytest.mark.parametrize(("option", "value"), [("sequence_column", "dna"), ("features", ["x"])])
+def test_options_for_tables_are_refused_beside_fasta(
+    write: Write, option: str, value: Any, labelled: bool
+) -> None:
+    files: list[Source] = [write(f"{name}.fa", fasta({name: "ACGT"})) for name in ("pos", "neg")]
+    labels = pd.DataFrame({"id": ["pos", "neg"], "y": [1, 0]}) if labelled else None
+    with refused(f"{option.replace('_', '-')}: for tables only"):
+        read(files, labels=labels, **{option: value})
+
+
+def test_a_target_without_any_value_is_refused_even_if_some_may_lack() -> None:
+    with refused("<table>, row 1", "'activity'", "no sample has a value"):
+        read(table().assign(activity=np.nan), target="activity", allow_missing=True)

@@ -10,6 +10,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from bionn.data.audit import audit, leakage_note
 from bionn.data.reading import read_samples
 from bionn.data.samples import DataOptions, Samples
 from bionn.data.splits import Split, group_parts, make_splits, random_parts, stratified_parts
@@ -202,10 +203,12 @@ def test_given_parts_are_followed_and_empty_ones_are_training_rows() -> None:
 @pytest.mark.parametrize("grouped", [False, True])
 def test_without_given_validation_rows_they_are_cut_from_training(grouped: bool) -> None:
     parts = ["test" if row % 5 == 0 else "train" for row in range(100)]
+    if grouped:  # no group may stand in both
+        parts = ["test" if group in ("g2", "g6") else "train" for group in data()["group"]]
     options = {"group_column": "group"} if grouped else {}
     (split,), _, targets = splits_of(data(part=parts), split_column="part", **options)
     assert_partition(split, 100)
-    np.testing.assert_array_equal(split.test, np.arange(0, 100, 5))
+    np.testing.assert_array_equal(split.test, np.flatnonzero(np.array(parts) == "test"))
     if grouped:
         groups = data()["group"].to_numpy()
         assert not set(groups[split.train]) & set(groups[split.val])
@@ -234,13 +237,19 @@ def test_files_of_validation_and_test_rows_are_followed() -> None:
         ({"fractions": (0.8, 0.2)}, "3 shares"),
         ({"fractions": (0.8, 0.2, 0.0)}, "above 0"),
         ({"folds": 2}, "at least 3 needed, 2 found"),
-        ({"folds": 200, "split": "random"}, "has no rows"),
+        ({"folds": 101, "split": "random"}, "a row for each of 101 folds needed"),
+        ({"folds": 11, "group_column": "group"}, "each of 11 folds needed, 10 groups found"),
+        ({"fold_column": "group", "folds": 5}, "fold-column: not together"),
+        ({"fold_column": "group", "split_column": "part"}, "fold-column: not together"),
+        ({"fractions": (1, 0, 0)}, "1, 0, 0 found"),
+        ({"fractions": (0.8, 0.1, float("nan"))}, "above 0"),
+        ({"split": "randm", "split_column": "part"}, "did you mean 'random'"),
         ({"folds": 5, "split_column": "part"}, "split-column"),
     ],
 )
 def test_splits_that_cannot_be_made_are_refused(options: dict[str, Any], found: str) -> None:
     with refused(found):
-        splits_of(data(part="test"), **options)
+        splits_of(data(**({"part": "test"} if "split_column" in options else {})), **options)
 
 
 def test_a_class_without_a_training_row_is_refused() -> None:
@@ -248,3 +257,146 @@ def test_a_class_without_a_training_row_is_refused() -> None:
     frame["part"] = frame["label"].map({"a": "train", "b": "val", "c": "test"})
     with refused("class 'b'", "no training row"):
         splits_of(frame, split_column="part")
+
+
+def test_a_part_without_rows_is_refused_with_the_sizes_of_all() -> None:
+    with refused("at least 1 row", "the val part has no rows", "20 rows in all: train 20, val 0"):
+        splits_of(data(20, label=["a", "b"] * 10), split="random", fractions=(98, 1, 1))
+
+
+# --- groups beside a given split
+
+
+@pytest.mark.parametrize("how", ["group_column", "group_pattern"])
+@pytest.mark.parametrize(
+    ("option", "parts", "found"),
+    [
+        ("split_column", ["train", "val", "test", "train"], "test here and in train"),
+        ("split_column", ["", "", "test", "test"], "test here and in train"),
+        ("fold_column", ["0", "1", "2", "00"], "fold 2 here and in fold 0"),
+    ],
+)
+def test_a_group_in_two_given_parts_is_refused_with_both_lines(
+    tmp_path: Any, how: str, option: str, parts: list[str], found: str
+) -> None:
+    frame = data(40, kind=parts * 10).assign(group=["d1", "d2", "d1", "d3"] * 10)
+    frame["id"] = frame["group"] + "_" + frame.index.astype(str)
+    path = tmp_path / "a.csv"
+    frame.to_csv(path, index=False)
+    groups = {"group_column": "group"} if how == "group_column" else {"group_pattern": "^(.*)_"}
+    with refused(f"{path}:4: group 'd1' stands in {found} ({path}:2)"):
+        splits_of(path, **groups, **{option: "kind"})
+
+
+def test_groups_that_no_given_part_cuts_are_no_matter() -> None:
+    frame = data(80, kind=["train", "val", "test", "drop"] * 20)
+    frame["group"] = ["d1", "d2", "d3", "d1"] * 20
+    (split,), *_ = splits_of(frame, group_column="group", split_column="kind")
+    assert split.name == "as given"
+    frame["kind"] = ["0", "1", "2", "drop"] * 20
+    assert len(splits_of(frame, group_column="group", fold_column="kind")[0]) == 3
+    held = frame["group"] == "d3"
+    with refused("group 'd3' stands in test here and in train"):
+        splits_of(frame, group_column="group", test=frame[held])
+    (split,), *_ = splits_of(frame[~held], group_column="group", test=frame[held])
+    assert len(split.test) == held.sum()
+
+
+# --- equal sequences
+
+
+def sequences(distinct: int, copies: int) -> pd.DataFrame:
+    """Each of so many sequences in so many copies, in upper and lower case, in a random order."""
+    texts = ["".join(rng(n).choice(list("ACGT"), 20)) for n in range(distinct)]
+    rows = rng(0).permutation(np.tile(np.arange(distinct), copies))
+    cases = [str.lower if n % 2 else str.upper for n in range(len(rows))]
+    return pd.DataFrame(
+        {
+            "sequence": [case(texts[row]) for row, case in zip(rows, cases, strict=True)],
+            "label": [("a", "b")[row % 2] for row in rows],
+            "y": rows / 7,
+        }
+    )
+
+
+@pytest.mark.parametrize("options", [{}, {"split": "random"}, {"target": "y"}, {"folds": 4}])
+def test_equal_sequences_stay_together_whatever_their_case(options: dict[str, Any]) -> None:
+    frame = sequences(60, 3)
+    splits, samples, targets = splits_of(frame, features=None, **options)
+    for split in splits:
+        assert_partition(split, 180)
+        parts = pd.Series(split.parts(180))
+        assert (parts.groupby(frame["sequence"].str.upper()).nunique() == 1).all()
+        assert split.name.endswith("equal sequences together")
+    if "folds" not in options:
+        assert [len(getattr(splits[0], part)) for part in PARTS] == [144, 18, 18]
+    assert leakage_note(samples, splits) is None
+    assert audit(samples, targets, splits)["shared_between_parts"] == {
+        "test_rows_also_in_train_or_val": 0,
+        "val_rows_also_in_train": 0,
+    }
+
+
+@pytest.mark.parametrize("kind", ["stratified", "random"])
+def test_without_equal_sequences_the_split_is_that_of_rows(kind: str) -> None:
+    (split,), _, targets = splits_of(sequences(90, 1), features=None, split=kind, seed=5)
+    generator = np.random.default_rng([5, 0x5B117])
+    if kind == "stratified":
+        rows = stratified_parts(targets.values, FRACTIONS, generator)
+    else:
+        rows = random_parts(90, FRACTIONS, generator)
+    assert split.parts(90) == [PARTS[part] for part in rows]
+    assert "together" not in split.name
+
+
+def test_validation_rows_cut_from_training_rows_are_none_of_theirs() -> None:
+    held = sequences(8, 1)
+    held["sequence"] = "GATTACA" + held["sequence"]
+    both = pd.concat([sequences(40, 3).assign(part="train"), held.assign(part="test")])
+    (split,), samples, _ = splits_of(both, features=None, split_column="part")
+    contents = samples.contents()
+    assert len(split.val)
+    assert not set(contents[split.train]) & set(contents[split.val])
+    assert split.name == "as given, validation cut stratified by class, equal sequences together"
+
+
+# --- what two parts share
+
+
+def test_inputs_shared_between_given_parts_are_counted_and_said() -> None:
+    frame = sequences(30, 2).assign(part=["train"] * 30 + ["val"] * 15 + ["test"] * 15)
+    splits, samples, targets = splits_of(frame, features=None, split_column="part")
+    upper = frame["sequence"].str.upper()
+    train, val, test = (upper[frame["part"] == part] for part in PARTS)
+    count = int(test.isin([*train, *val]).sum())
+    in_val = int(val.isin(train).sum())
+    assert min(count, in_val) > 0
+    assert audit(samples, targets, splits)["shared_between_parts"] == {
+        "test_rows_also_in_train_or_val": count,
+        "val_rows_also_in_train": in_val,
+    }
+    note = leakage_note(samples, splits) or ""
+    assert note.startswith(f"{count} of 15 test rows have a sequence that also stands in train or")
+    assert "group-column" in note
+
+
+def test_rows_of_features_are_compared_by_value_and_val_with_train() -> None:
+    frame = data(30, x=np.arange(30.0), z=[np.nan, 0.0, 1.0] * 10)
+    frame["part"] = ["train"] * 20 + ["val"] * 5 + ["test"] * 5
+    frame.loc[20, ["x", "z"]] = [1.0, -0.0]  # row 1
+    frame.loc[21, ["x", "z"]] = [3.0, np.nan]  # row 3
+    frame.loc[25, ["x", "z"]] = [3.0, 0.0]  # row 3 has a gap
+    splits, samples, targets = splits_of(frame, features=["x", "z"], split_column="part")
+    shared = audit(samples, targets, splits)["shared_between_parts"]
+    assert shared == {"test_rows_also_in_train_or_val": 0, "val_rows_also_in_train": 2}
+    note = leakage_note(samples, splits) or ""
+    assert note.startswith("2 of 5 val rows have a row of features that also stands in train;")
+
+
+def test_the_note_on_folds_counts_every_test_row_once() -> None:
+    frame = data(30, x=np.arange(30.0), fold=["0", "1", "2", "3", "4"] * 6)
+    frame.loc[4, "x"] = 3.0  # in folds 3 and 4, which fold 0 trains on
+    splits, samples, targets = splits_of(frame, fold_column="fold")
+    shared = audit(samples, targets, splits)["shared_between_parts"]
+    assert shared["test_rows_also_in_train_or_val"] == 0
+    assert (leakage_note(samples, splits) or "").startswith("2 of 30 test rows")

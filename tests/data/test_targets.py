@@ -38,6 +38,10 @@ def found(values: Sequence[Any], **options: Any) -> tuple[Samples, Targets]:
         ([str(n) for n in range(21)], "regression"),
         (["0.5", "1"], "regression"),
         (["1e-3", "2"], "regression"),
+        (["5,893", "6,1"], "regression"),
+        (["5,893", "6", "7"], "regression"),
+        (["5,893", "6", "1,2E-03", "-"], "regression"),
+        (["a", "b", "1,5"], "multiclass"),
     ],
 )
 def test_text_and_few_integers_are_classes_other_numbers_regression(
@@ -118,7 +122,10 @@ def test_an_unknown_class_offers_the_nearest() -> None:
 
 @pytest.mark.parametrize(
     ("values", "line", "fact"),
-    [(list("aaabbbcc"), "row 7", "'c' has 2 rows"), (list("aaa"), "'y'", "only 'a'")],
+    [
+        (list("aaabbbcc"), "row 7", "'c' has 2 rows"),
+        (list("aaa"), "<table>, row 1: target 'y'", "only 'a'"),
+    ],
 )
 def test_classes_that_cannot_be_split_are_refused(values: list[str], line: str, fact: str) -> None:
     with refused(line, fact):
@@ -144,3 +151,15 @@ def test_classes_are_predicted_one_at_a_time() -> None:
     options = DataOptions(target=["y", "z"], task="multiclass")
     with refused("target", "(y, z)"):
         find_targets(read_samples(frame, options), options)
+
+
+@pytest.mark.parametrize("task", ["auto", "regression"])
+def test_a_target_with_decimal_commas_is_refused_with_its_row(task: str) -> None:
+    with refused("row 2: target 'y': a decimal comma in '5,893'; write '.'", kind=FormatError):
+        found(["6", "5,893", "1.234,5"], task=task)
+
+
+def test_a_constant_target_is_refused_with_its_value() -> None:
+    with refused("<table>, row 1: target 'y'", "2 different values", "'1.5' found in every row"):
+        found(["1.5"] * 5)
+    assert found(["1.5"] * 5 + ["1.25"])[1].task == "regression"

@@ -156,6 +156,8 @@ def test_a_cell_that_is_no_finite_number_is_refused_with_its_line(
         (["", "NA"], False),
         (["3", "", "", ""], True),
         (["x", "", ""], False),
+        (["1,5", "2", "x"], True),
+        (["1,5", "x"], False),
     ],
 )
 def test_a_column_is_mostly_numeric_if_more_than_half_of_its_values_are_numbers(
@@ -227,3 +229,64 @@ def test_parquet_that_is_none_and_frames_that_are_empty_or_ambiguous_are_refused
         Table.from_frame(pd.DataFrame([[1, 2]], columns=["x", "x"]))
     with refused("'1' stands twice", kind=FormatError):
         Table.from_frame(pd.DataFrame([[1, 2]], columns=[1, "1"]))
+
+
+@pytest.mark.parametrize("cell", ["5,893", "-5,8", "+1,5E-03", "1.234,5"])
+def test_a_decimal_comma_is_refused_with_its_line(write: Write, cell: str) -> None:
+    path = write("a.csv", f"id;reg01\na;1\nb;{cell}\n")
+    message = f"{path}:3: column 'reg01': a decimal comma in {cell!r}; write '.'"
+    with refused(message, kind=FormatError):
+        read_table(path).numeric("reg01")
+
+
+@pytest.mark.parametrize("first", ["sep=;", '"sep=;"', "SEP=; "])
+def test_the_separator_line_of_excel_is_followed_and_counted(write: Write, first: str) -> None:
+    path = write("a.csv", f"{first}\r\nid;note\r\na;x, y\r\n")
+    table = read_table(path)
+    assert table.columns == ["id", "note"]
+    assert cells(table) == [["a", "x, y"]]
+    assert table.where(0) == f"{path}:3"
+    assert read_table(write("b.tsv", "sep=,\nid,x\na,1\n")).columns == ["id", "x"]
+
+
+@pytest.mark.parametrize(
+    ("name", "text", "looks"),
+    [
+        ("a.vcf", "##fileformat=VCFv4.2\n#CHROM\tPOS\nchr1\t5\n", "VCF or GFF"),
+        ("a.txt", "track name=x\nchr1\t1\t9\n", "BED"),
+        ("a.txt", "chr1\t1\t9\tx\nchrX\t2\t8\ty\n", "without a header line found, as in BED"),
+        ("a.bed", "1\t10\t90\n2\t20\t80\n", "BED"),
+    ],
+)
+def test_formats_without_a_header_line_are_told_by_their_looks(
+    write: Write, name: str, text: str, looks: str
+) -> None:
+    path = write(name, text)
+    with refused(f"{path}:1: a table with a header line needed", looks, kind=FormatError):
+        read_table(path)
+
+
+def test_a_bed_file_is_a_table_once_its_columns_are_named(write: Write) -> None:
+    path = write("a.bed", "chr1\t1\t9\nchr2\t2\t8\n")
+    assert read_table(path, names=["chrom", "start", "end"]).text("end") == ["9", "8"]
+    times = read_table(write("a.tsv", "gene\t10\t20\nrecA\t1\t2\n"))
+    assert times.columns == ["gene", "10", "20"]
+
+
+def test_an_absent_column_of_a_table_without_a_header_says_how_to_name_them(write: Write) -> None:
+    with refused("'recA'", "the first line holds numbers", "columns"):
+        read_table(write("a.csv", "1.5,2.5,0\n3,4,1\n")).require("recA")
+    with refused("'0' stands twice", "the first line holds numbers", "columns"):
+        read_table(write("b.csv", "0,1,0\n3,4,1\n"))
+    for table in (
+        read_table(write("c.csv", "id,10,x\n3,4,1\n")),
+        Table.from_frame(pd.DataFrame([[1, 2]])),
+    ):
+        with refused("'recA'") as caught:
+            table.require("recA")
+        assert "first line" not in str(caught.value)
+
+
+def test_an_absent_column_that_is_a_row_says_to_transpose(write: Write) -> None:
+    with refused("'recA'", "column 'gene'", "transpose"):
+        read_table(write("a.csv", "gene,s1,s2\nlexA,1,2\nrecA,3,4\n")).require("recA")
