@@ -72,11 +72,10 @@ def find_sequence_column(table: Table, named: str | None, alphabet: Alphabet) ->
     """
     if named is not None:
         return table.require(named)
-    symbols = re.compile(f"[{alphabet.symbols.replace('-', '')}XU]{{8,}}", re.IGNORECASE)
     found, top = [], Table(table.frame.head(50), table.path)
     for column in top.columns:
         head = [cell for cell in top.text(column) if cell]
-        if head and sum(bool(symbols.fullmatch(cell)) for cell in head) > len(head) / 2:
+        if head and sum(map(alphabet.reads_like, head)) > len(head) / 2:
             found.append(column)
     if len(found) > 1:
         found = [column for column in found if re.search("seq", column, re.IGNORECASE)] or found

@@ -10,6 +10,7 @@ from rich.console import Console
 from rich.markup import escape
 from rich.table import Table
 
+from bionn.data.audit import leakage_note
 from bionn.data.prepared import Prepared
 from bionn.data.samples import Samples
 from bionn.data.splits import Split
@@ -26,6 +27,9 @@ def print_data(console: Console, samples: Samples, splits: Sequence[Split]) -> N
         f"{part} {len(getattr(splits[0], part))}" for part in ("train", "val", "test")
     )
     console.print(f"split: {splits[0].name}: {sizes}" + " (fold 0)" * (len(splits) > 1))
+    leakage = leakage_note(samples, splits)
+    if leakage is not None:
+        console.print(f"warning: {leakage}", style="yellow")
 
 
 def print_training(console: Console, prepared: Prepared, options: TrainingOptions) -> None:
