@@ -35,6 +35,10 @@ OPTIONS = ("config", "ckpt_path", "model", "data", "trainer", "seed_everything",
 """The options that stand before a dot."""
 
 
+LONGEST = 400
+"""Characters of a complaint that quotes a whole file."""
+
+
 class Command(LightningCLI):
     """A ``LightningCLI`` that fills in what only the data can tell, and saves the model."""
 
@@ -72,6 +76,8 @@ def test(arguments: Sequence[str]) -> int:
 
 def _run(verb: str, arguments: Sequence[str]) -> int:
     quiet = {"exit_on_error": False, "allow_abbrev": False}
+    if not arguments:
+        raise InputError(f"a configuration needed: bionn {verb} --config FILE; see README.md")
     with _command_line([verb, *arguments]), quiet_lightning():
         try:
             Command(
@@ -131,4 +137,5 @@ def _essence(message: str) -> str:
     if slip := re.search(r"module '([\w.]+)' has no attribute '(\w+)'", message):
         module = import_module(slip[1])
         message += did_you_mean(slip[2], getattr(module, "__all__", dir(module)))
-    return message.strip()
+    message = message.strip()
+    return message if len(message) <= LONGEST else f"{message[:LONGEST]}..."

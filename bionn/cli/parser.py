@@ -112,7 +112,9 @@ def as_typed(path: str, name: str, value: Any, action: argparse.Action) -> Any:
         if scalar and action.nargs in ("+", "*"):
             return [convert(str(item)) for item in items]
         if scalar and action.nargs is None and not isinstance(value, list):
-            return convert(str(value))
+            converted = convert(str(value))
+            if action.choices is None or converted in action.choices:
+                return converted
     except (ValueError, argparse.ArgumentTypeError):
         pass
     raise InputError(f"{path}: {name}: not what this option takes: {value!r}; see bionn run --help")

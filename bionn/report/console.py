@@ -50,11 +50,10 @@ def print_training(console: Console, prepared: Prepared, options: TrainingOption
     )
     console.print(
         f"training: AdamW, learning rate {options.learning_rate:g}, weight decay "
-        f"{options.weight_decay:g}, batch {options.batch_size}, up to {options.max_epochs} epochs, "
-        f"patience {options.patience}"
-        + ", then once more on train and val rows"
-        * bool(options.refit)
+        f"{options.weight_decay:g}, batch {options.batch_size}"
     )
+    again = ", then once more on train and val rows" if options.refit else ""
+    console.print(f"  up to {options.max_epochs} epochs, patience {options.patience}{again}")
 
 
 def print_result(console: Console, directory: Path, metrics: dict[str, Any]) -> None:

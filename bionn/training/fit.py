@@ -177,10 +177,9 @@ def train(
         model, _ = _fit(joined, options, callbacks, validate=False)
     reason = _reason(trainer, options)
     if console is not None:
-        console.print(
-            f"trained: {trainer.current_epoch} epochs ({reason}), best {epoch} with validation loss "
-            f"{best.best:.4f}" + (", refitted" if options.refit else "")
-        )
+        again = ", refitted" if options.refit else ""
+        console.print(f"trained: {trainer.current_epoch} epochs, {reason}")
+        console.print(f"  best: epoch {epoch}, validation loss {best.best:.4f}{again}")
     return Trained(
         model,
         selected,

@@ -159,7 +159,7 @@ def test_the_installed_command_fits(folder: Path) -> None:
             "did you mean 'relu'?",
         ),
         (["--config", "mlp.yaml", "--trainer.max_epochs", "-1"], "one_cycle needs an end"),
-        ([], "required"),
+        ([], "bionn fit --config FILE"),
     ],
 )
 def test_slips_are_one_line(arguments: list[str], says: str, folder: Path, capsys) -> None:
