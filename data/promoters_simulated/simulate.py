@@ -1,7 +1,7 @@
 """Simulates labelled bacterial promoters: sigma-70 boxes, and a background with only their letters.
 
     python simulate.py                       # rewrites the shipped files, byte for byte
-    python simulate.py --seed 1 --records 5000 --out /tmp/promoters
+    python simulate.py --seed 1 --records 5000 --out promoters_5000
 
 Every record is the 60 bp from -50 to +10 around a transcription start. A background record is a
 promoter of its own whose letters were shuffled inside each of `REGIONS`: the boxes never cross a

@@ -1,7 +1,7 @@
 """Simulates correlated regulators and target genes that follow a known nonlinear network.
 
     python simulate.py                       # rewrites the shipped files, byte for byte
-    python simulate.py --seed 1 --samples 5000 --out /tmp/regulation
+    python simulate.py --seed 1 --samples 5000 --out regulation_5000
 
 A target's log2 expression is `BASELINE` plus a sum of terms; a term is its weight times the product
 of its regulators' Hill functions (an activator's h, a repressor's 1 - h): an AND of them.
