@@ -33,9 +33,10 @@ class Predictor:
         manifest: what :func:`bionn.artifact.save` writes.
         device: where the network computes.
 
-    Example:
-        >>> predictor = bionn.load("runs/promoters")  # doctest: +SKIP
-        >>> predictor.predict(["TTGACA...TATAAT..."])  # doctest: +SKIP
+    Example::
+
+        predictor = bionn.load("runs/promoters")
+        predictor.predict(["TTGACATTTATGCTTCCGGCTCGTATAATG..."])
     """
 
     def __init__(

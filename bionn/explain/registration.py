@@ -44,10 +44,11 @@ def register_captum() -> None:
     Raises:
         ImportError: Captum is not installed (``pip install captum``).
 
-    Example:
-        >>> from captum.attr import DeepLift  # doctest: +SKIP
-        >>> register_captum()  # doctest: +SKIP
-        >>> DeepLift(model).attribute(onehot, baselines)  # doctest: +SKIP
+    Example::
+
+        from captum.attr import DeepLift
+        register_captum()
+        DeepLift(model).attribute(onehot, baselines)
     """
     deep_lift: Any = import_module("captum.attr._core.deep_lift")
     for activation in (*ELEMENTWISE, *ALONG_A_DIMENSION):
@@ -62,11 +63,12 @@ def tangermeme_ops() -> dict[type[Module], Callable[..., Any]]:
     Raises:
         ImportError: tangermeme is not installed (``pip install tangermeme``).
 
-    Example:
-        >>> from tangermeme.deep_lift_shap import deep_lift_shap  # doctest: +SKIP
-        >>> deep_lift_shap(  # doctest: +SKIP
-        ...     model, onehot, additional_nonlinear_ops=tangermeme_ops()
-        ... )
+    Example::
+
+        from tangermeme.deep_lift_shap import deep_lift_shap
+        deep_lift_shap(
+            model, onehot, additional_nonlinear_ops=tangermeme_ops()
+        )
     """
     rules: Any = import_module("tangermeme.deep_lift_shap")
     rescale: Callable[..., Any] = rules._nonlinear

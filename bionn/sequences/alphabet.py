@@ -54,8 +54,8 @@ class Alphabet:
 
     Example:
         >>> DNA.encode(["ACGTN", "ggrca"])
-        array([[0, 1, 2, 3, 4],
-               [2, 2, 9, 1, 0]], dtype=uint8)
+        array([[ 0,  1,  2,  3,  4],
+               [ 2,  2, 11,  1,  0]], dtype=uint8)
         >>> DNA.decode(DNA.encode(["acgu"]))
         ['ACGT']
     """
