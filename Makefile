@@ -5,7 +5,7 @@ BIN    := $(VENV)/bin
 READY  := $(VENV)/.ready
 
 .DEFAULT_GOAL := help
-.PHONY: help install demo test check format experiments clean
+.PHONY: help install demo test check format experiments bench clean
 
 help:  ## list the commands
 	@grep -hE '^[a-z]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:[^#]*## /\t/' | expand -t 14
@@ -39,6 +39,9 @@ format: $(READY)  ## let ruff format and mend what it can
 
 experiments: $(READY)  ## run every experiment on the public data in $$BIONN_DATA (hours on a small machine)
 	$(BIN)/python -m experiments
+
+bench: $(READY)  ## time and memory of every op against torch's own
+	$(BIN)/python -m experiments.benchmarks.ops
 
 clean:  ## remove what the other commands made (runs, caches, .venv)
 	rm -rf $(VENV) runs .pytest_cache .ruff_cache .import_linter_cache build *.egg-info

@@ -22,14 +22,24 @@ def test_a_signal_while_training(number: signal.Signals, code: int, tmp_path: Pa
     subprocess.run([*command, "--max-epochs", "1"], cwd=tmp_path, check=True, capture_output=True)
     before = {path: path.read_bytes() for path in tmp_path.rglob("*") if path.is_file()}
     endless = [*command, "--max-epochs", "100000", "--patience", "100000"]
-    with subprocess.Popen(
-        endless, cwd=tmp_path, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True
-    ) as process:
+    process = subprocess.Popen(
+        endless,
+        cwd=tmp_path,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+        text=True,
+        # A shell that starts the tests in the background makes them, and the child, ignore SIGINT.
+        preexec_fn=lambda: signal.signal(signal.SIGINT, signal.SIG_DFL),
+    )
+    try:
         deadline = time.monotonic() + 120
         while not list(tmp_path.glob(".out.*/checkpoints/*")) and time.monotonic() < deadline:
             time.sleep(0.1)
         process.send_signal(number)
         _, error = process.communicate(timeout=120)
+    finally:
+        process.kill()
+        process.wait()
     assert process.returncode == code, error
     assert error.strip() == f"bionn run: stopped by {number.name}; nothing was written"
     assert {path: path.read_bytes() for path in tmp_path.rglob("*") if path.is_file()} == before

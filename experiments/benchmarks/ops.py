@@ -1,0 +1,153 @@
+"""Forward and backward of every op against torch's own, in time and in bytes kept for the backward.
+
+Each pair is first checked for equal values and gradients: no speed is printed for a wrong result.
+The two are timed in turn in one run; a figure is the ratio of their medians.
+"""
+
+from __future__ import annotations
+
+import argparse
+import csv
+import platform
+import statistics
+import subprocess
+import time
+from collections.abc import Callable
+from pathlib import Path
+
+import torch
+from torch import Tensor
+
+from bionn.certify.cases import CASES, Case
+
+ROWS, WIDTH, LENGTH = 1024, 512, 200
+ROUNDS = 15
+HERE = Path(__file__).resolve().parent
+
+Arguments = tuple[list[Tensor], dict[str, object]]
+
+
+def arguments(name: str) -> Arguments:
+    """Inputs of an op at the size of an MLP's layer; those that take a gradient ask for one."""
+    generator = torch.Generator().manual_seed(0)
+
+    def normal(*shape: int, scale: float = 1.0) -> Tensor:
+        return (torch.randn(*shape, generator=generator) * scale).requires_grad_()
+
+    def uniform(*shape: int) -> Tensor:
+        return torch.rand(*shape, generator=generator)
+
+    logits, target = normal(ROWS, WIDTH), uniform(ROWS, WIDTH)
+    if name == "linear":
+        return [logits, normal(WIDTH, WIDTH, scale=WIDTH**-0.5), normal(WIDTH)], {}
+    if name == "onehot_linear":
+        codes = torch.randint(0, 4, (ROWS, LENGTH), generator=generator, dtype=torch.uint8)
+        stored = torch.randn(LENGTH, 4, WIDTH, generator=generator) * LENGTH**-0.5
+        return [codes, stored.permute(2, 1, 0).requires_grad_(), normal(WIDTH)], {}
+    if name in ("softmax", "log_softmax"):
+        return [logits], {"dim": 1}
+    if name in ("mse_loss", "half_squared_error", "binary_cross_entropy_with_logits"):
+        return [logits, target], {}
+    if name == "binary_cross_entropy":
+        return [uniform(ROWS, WIDTH).clamp(0.01, 0.99).requires_grad_(), target], {}
+    if name == "cross_entropy":
+        return [logits, torch.randint(0, WIDTH, (ROWS,), generator=generator)], {}
+    return [logits], {}
+
+
+def seconds(function: Callable[..., Tensor], given: Arguments, upstream: Tensor) -> float:
+    """Wall time of one forward and backward."""
+    tensors, options = given
+    for tensor in tensors:
+        tensor.grad = None
+    begin = time.perf_counter()
+    function(*tensors, **options).backward(upstream)
+    return time.perf_counter() - begin
+
+
+def outcome(
+    function: Callable[..., Tensor], given: Arguments
+) -> tuple[Tensor, list[Tensor | None], int]:
+    """The value, the gradients for an upstream of ones, and the bytes kept between the two."""
+    tensors, options = given
+    kept: dict[int, int] = {}
+
+    def pack(tensor: Tensor) -> Tensor:
+        storage = tensor.untyped_storage()
+        kept[storage.data_ptr()] = storage.nbytes()
+        return tensor
+
+    with torch.autograd.graph.saved_tensors_hooks(pack, lambda tensor: tensor):
+        value = function(*tensors, **options)
+    for tensor in tensors:
+        kept.pop(tensor.untyped_storage().data_ptr(), None)  # an input is there anyway
+    seconds(function, given, torch.ones_like(value))
+    return value.detach(), [tensor.grad for tensor in tensors], sum(kept.values())
+
+
+def measure(case: Case) -> dict[str, str | float]:
+    """Check an op against its twin, then time both in turn.
+
+    Raises:
+        AssertionError: values or gradients differ.
+    """
+    given = arguments(case.name)
+    ours, theirs = outcome(case.function, given), outcome(case.twin, given)
+    torch.testing.assert_close(ours[:2], theirs[:2], rtol=1e-4, atol=1e-4)
+    upstream = torch.ones_like(ours[0])
+    times = [
+        (seconds(case.function, given, upstream), seconds(case.twin, given, upstream))
+        for _ in range(ROUNDS)
+    ]
+    ours_ms, torch_ms = (1e3 * statistics.median(column) for column in zip(*times, strict=True))
+    return {
+        "op": case.name,
+        "ours_ms": round(ours_ms, 3),
+        "torch_ms": round(torch_ms, 3),
+        "time_ratio": round(ours_ms / torch_ms, 2),
+        "ours_kept_kb": ours[2] // 1024,
+        "torch_kept_kb": theirs[2] // 1024,
+    }
+
+
+def commit() -> str:
+    """The commit that is measured."""
+    done = subprocess.run(
+        ["git", "rev-parse", "--short", "HEAD"],
+        cwd=HERE,
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    return done.stdout.strip() or "unknown"
+
+
+def main() -> None:
+    """Measure every differentiable op, print a table, write a CSV."""
+    parser = argparse.ArgumentParser(prog="python -m experiments.benchmarks.ops")
+    parser.add_argument("--out", type=Path, default=Path("runs/benchmarks/ops.csv"))
+    parser.add_argument("--threads", type=int, default=1)
+    given = parser.parse_args()
+    torch.set_num_threads(given.threads)
+    print(
+        f"{platform.machine()}, {given.threads} thread(s), torch {torch.__version__}, "
+        f"commit {commit()}\n\n"
+        "| op | ours, ms | torch, ms | ratio | ours keeps, KB | torch keeps, KB |\n"
+        "|---|---|---|---|---|---|"
+    )
+    rows = []
+    for case in CASES:
+        if not case.differentiable:
+            continue
+        rows.append(measure(case))
+        print("| " + " | ".join(map(str, rows[-1].values())) + " |", flush=True)
+    given.out.parent.mkdir(parents=True, exist_ok=True)
+    with given.out.open("w", newline="", encoding="utf-8") as file:
+        writer = csv.DictWriter(file, rows[0])
+        writer.writeheader()
+        writer.writerows(rows)
+    print(f"\nwritten: {given.out}")
+
+
+if __name__ == "__main__":
+    main()
