@@ -32,7 +32,7 @@ class Stopped(BionnError):
     """A signal ended the work. The command line exits with 128 and the signal's number."""
 
     def __init__(self, signal_number: int) -> None:
-        super().__init__(f"stopped by {signal.Signals(signal_number).name}; nothing was written")
+        super().__init__(f"stopped by {signal.Signals(signal_number).name}")
         self.signal_number = signal_number
 
 

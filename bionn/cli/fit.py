@@ -6,6 +6,7 @@ import contextlib
 import inspect
 import pickle
 import re
+import signal
 import sys
 from collections.abc import Iterator, Sequence
 from importlib import import_module
@@ -16,7 +17,7 @@ from lightning.fabric.utilities.exceptions import MisconfigurationException
 from lightning.pytorch.cli import LightningArgumentParser, LightningCLI
 
 from bionn.data.modules import ResidentDataModule
-from bionn.errors import InputError, did_you_mean
+from bionn.errors import InputError, Stopped, did_you_mean
 from bionn.tasks.base import Task
 from bionn.training.callbacks import SaveModel
 from bionn.training.fit import quiet_lightning
@@ -88,6 +89,10 @@ def _run(verb: str, arguments: Sequence[str]) -> int:
                 load_from_checkpoint_support=False,
                 parser_kwargs={verb: quiet, **quiet},
             )
+        except SystemExit as stop:
+            if stop.code != 1:  # --help and --print_config end with 0
+                raise
+            raise Stopped(signal.SIGINT) from None  # what Lightning makes of SIGINT
         except ArgumentError as error:
             raise InputError(_essence(str(error))) from None
         except MisconfigurationException as error:

@@ -45,7 +45,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     if arguments[0] in ("-V", "--version"):
         print(f"bionn {version('bionn')}")
         return 0
-    # Waiting OpenMP threads sleep instead of spinning: on a busy machine spinning is 20 times slower.
+    # Waiting OpenMP threads are to sleep: spinning, they starve each other on a busy machine.
     os.environ.setdefault("OMP_WAIT_POLICY", "PASSIVE")
     verb, prog = arguments[0], "bionn"
     before = signal.signal(signal.SIGTERM, _raise_stopped)
@@ -54,7 +54,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
         prog = f"bionn {verb}"
         return command(arguments[1:])
     except Stopped as stop:
-        return _stopped(prog, stop)
+        return _stopped(verb, stop)
     except BionnError as error:
         return fail(prog, error)
     except OSError as error:
@@ -64,7 +64,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
         where = f"{error.filename}: " if error.filename else ""
         return fail(prog, InputError(f"{where}{error.strerror or error}"))
     except KeyboardInterrupt:
-        return _stopped(prog, Stopped(signal.SIGINT))
+        return _stopped(verb, Stopped(signal.SIGINT))
     finally:
         signal.signal(signal.SIGTERM, before)
 
@@ -74,8 +74,9 @@ def _raise_stopped(number: int, frame: object) -> NoReturn:
     raise Stopped(number)
 
 
-def _stopped(prog: str, stop: Stopped) -> int:
-    print(f"\n{prog}: {stop}", file=sys.stderr)
+def _stopped(verb: str, stop: Stopped) -> int:
+    kept = "; nothing was written" if verb in ("run", "predict") else ""
+    print(f"\nbionn {verb}: {stop}{kept}", file=sys.stderr)
     return 128 + stop.signal_number
 
 

@@ -9,7 +9,7 @@ import lightning as L
 import torch
 from torch import Tensor
 
-from bionn.data.batches import BatchSize, ResidentBatches, resolve_batch_size
+from bionn.data.batches import EVALUATION_ROWS, BatchSize, ResidentBatches, resolve_batch_size
 from bionn.data.prepared import Prepared, prepare
 from bionn.data.reading import read_samples
 from bionn.data.samples import DataOptions, Source
@@ -17,9 +17,6 @@ from bionn.data.splits import make_splits
 from bionn.data.targets import find_targets
 from bionn.errors import InputError
 from bionn.formats.fasta import IdRule
-
-EVALUATION_BATCH = 4096
-"""Rows a batch where no gradient is kept: validation, test, prediction."""
 
 
 class ResidentDataModule(L.LightningDataModule):
@@ -94,11 +91,11 @@ class ResidentDataModule(L.LightningDataModule):
 
     def val_dataloader(self) -> ResidentBatches:
         """Validation batches in file order."""
-        return self._batches("val", EVALUATION_BATCH)
+        return self._batches("val", EVALUATION_ROWS)
 
     def test_dataloader(self) -> ResidentBatches:
         """Test batches in file order."""
-        return self._batches("test", EVALUATION_BATCH)
+        return self._batches("test", EVALUATION_ROWS)
 
     def predict_dataloader(self) -> ResidentBatches:
         """The test rows again, in file order."""

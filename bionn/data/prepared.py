@@ -16,8 +16,9 @@ from bionn.data.targets import Targets
 from bionn.errors import FormatError, InputError
 from bionn.metrics import scores
 from bionn.preprocess.features import FeatureScaler
-from bionn.preprocess.sequences import ALIGNMENTS, LengthError, SequenceEncoder, SymbolError
+from bionn.preprocess.sequences import ALIGNMENTS, LengthError, SequenceEncoder
 from bionn.preprocess.targets import TargetScaler
+from bionn.sequences.alphabet import SymbolError
 
 Encoder = SequenceEncoder | FeatureScaler
 

@@ -9,7 +9,7 @@ from typing import Any, Literal
 import numpy as np
 
 from bionn.errors import InputError
-from bionn.sequences.alphabet import Alphabet, Iupac, SymbolError, Unknown, alphabet_named
+from bionn.sequences.alphabet import Alphabet, Iupac, Unknown, alphabet_named
 
 Align = Literal["left", "center", "right"]
 ALIGNMENTS: tuple[Align, ...] = ("left", "center", "right")
@@ -145,6 +145,3 @@ class SequenceEncoder:
         """The encoder that a manifest describes."""
         fields = ("alphabet", "length", "align", "crop", "unknown", "iupac")
         return cls(**{name: manifest[name] for name in fields})
-
-
-__all__ = ["ALIGNMENTS", "Align", "LengthError", "SequenceEncoder", "SymbolError"]
