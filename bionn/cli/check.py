@@ -32,6 +32,10 @@ def make_parser() -> Parser:
 def check(arguments: Sequence[str]) -> int:
     """Parse, run each property of each op, print as results come; 1 if any failed."""
     given = make_parser().parse(arguments)
+    if not __debug__:
+        raise InputError(
+            "check: Python's -O removes the assertions that it is made of; run without -O"
+        )
 
     import json
     import time

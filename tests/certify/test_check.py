@@ -140,3 +140,10 @@ def test_certify_needs_no_test_library() -> None:
         [sys.executable, "-c", program], capture_output=True, text=True, check=True
     )
     assert done.stdout == "[]\n"
+
+
+def test_it_refuses_to_pass_where_its_assertions_are_removed() -> None:
+    command = [sys.executable, "-O", "-m", "bionn.cli.main", "check", "--only", "relu"]
+    done = subprocess.run(command, capture_output=True, text=True, check=False)
+    assert done.returncode == 2
+    assert "run without -O" in done.stderr
