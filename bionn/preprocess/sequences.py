@@ -110,16 +110,20 @@ class SequenceEncoder:
             return flat.reshape(len(sequences), self.length)
         self._check_lengths(lengths)
         codes = np.full((len(sequences), self.length), self.symbols.padding_code, dtype=np.uint8)
-        ends = np.cumsum(lengths)
-        for row, (end, length) in enumerate(zip(ends, lengths, strict=True)):
-            piece = flat[end - length : end]
-            surplus = length - self.length
-            shift = {"left": 0, "center": surplus // 2, "right": surplus}[self.align or "left"]
-            if surplus >= 0:
-                codes[row] = piece[shift : shift + self.length]
-            else:
-                codes[row, -shift : length - shift] = piece
+        shift = self._shift(lengths)
+        if (lengths > self.length).any():
+            place = np.arange(flat.size) - np.repeat(np.cumsum(lengths) - lengths + shift, lengths)
+            flat = flat[(place >= 0) & (place < self.length)]
+        place = np.arange(self.length)
+        codes[(place >= -shift[:, None]) & (place < (lengths - shift)[:, None])] = flat
         return codes
+
+    def _shift(self, lengths: np.ndarray) -> np.ndarray:
+        """The place in each sequence of the first encoded position; negative: padding comes first."""
+        surplus = lengths - self.length
+        if self.align == "right":
+            return surplus
+        return surplus // 2 if self.align == "center" else np.zeros_like(surplus)
 
     def _check_lengths(self, lengths: np.ndarray) -> None:
         if self.align is None:

@@ -122,8 +122,9 @@ class Alphabet:
         Raises:
             SymbolError: for the first symbol that has no code under these options.
         """
-        text = "".join(sequences).encode("ascii", errors="replace")
-        codes = self._lookup(unknown, iupac)[np.frombuffer(text, dtype=np.uint8)]
+        text = bytearray("".join(sequences).encode("ascii", errors="replace"))
+        table = self._lookup(unknown, iupac).tobytes()
+        codes = np.frombuffer(text.translate(table), dtype=np.uint8)  # faster than indexing
         if codes.size and codes.max() == _BAD:
             self._raise_first_bad(sequences, int(np.argmax(codes == _BAD)), unknown, iupac)
         return codes
