@@ -57,6 +57,19 @@ def test_fasta_csv_frame_and_list_give_the_same(on_sequences: Predictor, tmp_pat
     pd.testing.assert_frame_equal(listed.drop(columns="id"), expected.drop(columns="id"))
 
 
+def test_a_custom_alphabet_travels_with_the_model(tmp_path: Path) -> None:
+    frame = sequences(letters="ACGTMX")[["id", "sequence", "label"]]
+    data = load_prepared(frame, DataOptions(target="label", alphabet="custom:acgtm"))
+    assert data.encoder.input_shape == (5, 12)
+    predictor = predictor_of(data, tmp_path)
+    assert predictor.manifest["input"]["letters"] == "ACGTM"
+    expected = predictor.outputs(data.inputs)
+    found = predictor.predict(frame["sequence"].tolist())
+    np.testing.assert_array_equal(found["prob_yes"], expected)
+    with pytest.raises(FormatError, match="'R' at position 1 is not in the custom alphabet"):
+        predictor.predict(["RACGTACGTACG"])
+
+
 @pytest.mark.parametrize("kind", KINDS)
 def test_new_samples_go_the_way_of_the_training_samples(kind: str, tmp_path: Path) -> None:
     data = prepared(kind)

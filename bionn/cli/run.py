@@ -42,7 +42,7 @@ def make_parser() -> Parser:
     data.add_argument("--fractions", type=shares, metavar=".8,.1,.1", help="train, val, test")
     data.add_argument("--length", type=int, metavar="L", help="cut or pad sequences to L")
     data.add_argument("--align", help="left, center or right, for sequences of unequal length")
-    data.add_argument("--alphabet", help="dna, rna or protein")
+    data.add_argument("--alphabet", help="dna, rna, protein or custom:LETTERS")
     data.add_argument("--unknown", help="N and X: zero, uniform or error")
     data.add_argument("--iupac", help="R, Y, ...: expand, unknown or error")
     data.add_argument(

@@ -160,7 +160,7 @@ class FastaDataModule(ResidentDataModule):
         test: a file of test samples.
         length: positions of an encoded sequence; the longest when None.
         align: where shorter sequences stand; None: lengths must not differ.
-        alphabet: ``dna``, ``rna`` or ``protein``.
+        alphabet: ``dna``, ``rna``, ``protein`` or ``custom:LETTERS``.
         unknown: ``zero``, ``uniform`` or ``error`` for N and X.
         iupac: ``expand``, ``unknown`` or ``error`` for the other ambiguity codes.
         allow_missing: leave out samples without a target and targets without a sample.

@@ -43,7 +43,7 @@ class DataOptions:
         fractions: shares of train, validation and test.
         length: positions of an encoded sequence; the longest sequence's when None.
         align: where shorter sequences stand; None: lengths must not differ.
-        alphabet: ``dna``, ``rna`` or ``protein``.
+        alphabet: ``dna``, ``rna``, ``protein`` or ``custom:LETTERS``.
         unknown: what N and X stand for.
         iupac: what other ambiguity codes stand for.
         allow_missing: leave out samples without a target, and targets without a sample.

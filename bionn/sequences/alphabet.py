@@ -16,7 +16,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from functools import cached_property
+from functools import cache, cached_property
 from typing import Literal
 
 import numpy as np
@@ -46,7 +46,7 @@ class Alphabet:
     """The letters of a kind of sequence and what its other symbols mean.
 
     Attributes:
-        name: how options and manifests call it (``dna``).
+        name: how options and manifests call it (``dna``, ``custom:HEC``).
         letters: the letters in code order.
         unknown_symbols: symbols that tell nothing (``NX``).
         ambiguity: for each ambiguity code the letters it may stand for.
@@ -85,6 +85,29 @@ class Alphabet:
     def symbols(self) -> str:
         """One symbol a code, in code order (``ACGTN-BDHKMRSVWY`` for DNA)."""
         return self.letters + self.unknown_symbols[0] + "-" + "".join(k for k, _ in self.ambiguity)
+
+    @cached_property
+    def complement(self) -> np.ndarray:
+        """The code of each code's complement, ``uint8 (num_codes,)``: A and T, R and Y, N itself.
+
+        Raises:
+            InputError: the alphabet is neither DNA nor RNA, whose letters alone pair.
+
+        Example:
+            >>> DNA.decode(DNA.complement[DNA.encode(["ACGTNRW"])])
+            ['TGCANYW']
+        """
+        if self.letters not in ("ACGT", "ACGU"):
+            raise InputError(
+                f"reverse complement: the dna or rna alphabet needed, {self.name} found; leave out "
+                "what asks for the other strand"
+            )
+        partner = dict(zip(self.letters, self.letters[::-1], strict=True))  # A C G T: T G C A
+        symbol_of = {frozenset(letters): symbol for symbol, letters in self.ambiguity}
+        for symbol, letters in self.ambiguity:
+            partner[symbol] = symbol_of[frozenset(partner[letter] for letter in letters)]
+        codes = [self.symbols.index(partner.get(symbol, symbol)) for symbol in self.symbols]
+        return np.array(codes, dtype=np.uint8)
 
     def reads_like(self, text: str) -> bool:
         """Whether a text is 8 or more symbols of this alphabet and nothing else.
@@ -185,9 +208,9 @@ class Alphabet:
                 remedy = "is read as unknown and unknown=error forbids it; choose iupac=expand"
         else:
             remedy = (
-                f"is not in the {self.name} alphabet "
-                f"({self.letters}, {self.unknown_symbols[0]} and IUPAC codes); correct the record "
-                f"or name its alphabet ({', '.join(a for a in ALPHABETS if a != self.name)})"
+                f"is not in the {self.name.partition(':')[0]} alphabet ({self.letters}, "
+                f"{self.unknown_symbols[0]}{' and IUPAC codes' * bool(self.ambiguity)}); correct the "
+                f"record or name its alphabet ({', '.join(a for a in CHOICES if a != self.name)})"
             )
         raise SymbolError(symbol, record, position, remedy)
 
@@ -216,16 +239,47 @@ PROTEIN = Alphabet(
 ALPHABETS = {alphabet.name: alphabet for alphabet in (DNA, RNA, PROTEIN)}
 
 
+CUSTOM = "custom:"
+"""How the name of an alphabet begins that is its own letters: ``custom:HEC``."""
+
+CHOICES = (*ALPHABETS, f"{CUSTOM}LETTERS")
+
+
 def alphabet_named(name: str) -> Alphabet:
-    """The alphabet of that name.
+    """The alphabet of that name, or the one whose letters follow ``custom:``.
+
+    A custom alphabet has no ambiguity codes. Its unknown symbol is the first of X, N and ? that is
+    not a letter of it; as everywhere lower case is upper case.
 
     Raises:
-        InputError: there is none of that name.
+        InputError: there is none of that name, or the letters are none, one, double or unprintable.
+
+    Example:
+        >>> alphabet_named("custom:ACGTM").encode(["ACGTmX"])  # M: a methylated C
+        array([[0, 1, 2, 3, 4, 5]], dtype=uint8)
     """
+    kind, colon, letters = name.partition(":")
+    if kind.lower() + colon == CUSTOM:
+        return _custom(letters.upper())
     try:
         return ALPHABETS[name.lower()]
     except KeyError:
         raise InputError(
-            f"alphabet: one of {', '.join(ALPHABETS)} needed, {name!r} found"
+            f"alphabet: one of {', '.join(CHOICES)} needed, {name!r} found"
             f"{did_you_mean(name, ALPHABETS)}; choose one"
         ) from None
+
+
+@cache
+def _custom(letters: str) -> Alphabet:
+    """An alphabet of any letters."""
+    usable = letters.isascii() and letters.isprintable() and not set(letters) & set("- ")
+    if not usable or len(set(letters)) < max(2, len(letters)):
+        raise InputError(
+            f"alphabet: two or more different letters needed after {CUSTOM!r}, of printable ASCII, "
+            f"no blank and no '-', {letters!r} found; name each letter once, case does not count"
+        )
+    unknown = next((symbol for symbol in "XN?" if symbol not in letters), None)
+    if unknown is None:
+        raise InputError("alphabet: X, N or ? needed for the unknown, all three found as letters")
+    return Alphabet(f"{CUSTOM}{letters}", letters, unknown, ())

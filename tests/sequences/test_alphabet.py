@@ -181,3 +181,26 @@ def test_protein_knows_every_capital_but_two() -> None:
     for symbol in "OU*":
         with pytest.raises(SymbolError):
             PROTEIN.encode([symbol])
+
+
+def test_a_custom_alphabet_has_its_letters_and_one_unknown() -> None:
+    for text, unknown in (("HEC", "X"), ("ACGTX", "N"), ("XN", "?")):
+        alphabet = alphabet_named(f"custom:{text}")
+        assert (alphabet.letters, alphabet.ambiguity) == (text, ())
+        assert alphabet.decode(alphabet.encode([text.lower() + unknown])) == [text + unknown]
+        assert alphabet_named(alphabet.name) == alphabet == alphabet_named(f"Custom:{text.lower()}")
+        table = alphabet.code_table(unknown="uniform")
+        np.testing.assert_allclose(table[len(text)], 1 / len(text))
+    with refused("'Q'", "not in the custom alphabet (HEC, X)", kind=SymbolError):
+        alphabet_named("custom:HEC").encode(["HEQ"])
+
+
+@pytest.mark.parametrize("letters", ["", "A", "AA", "ACA", "Aca", "A-C", "A C", "Aß", "A\tC"])
+def test_letters_that_make_no_alphabet_are_refused(letters: str) -> None:
+    with refused("alphabet: two or more different letters needed", "custom:", kind=InputError):
+        alphabet_named(f"custom:{letters}")
+
+
+def test_a_custom_alphabet_needs_a_symbol_for_the_unknown() -> None:
+    with refused("X, N or ?", kind=InputError):
+        alphabet_named("custom:XN?")
