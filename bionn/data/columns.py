@@ -59,7 +59,7 @@ def _may_hold_ids(table: Table, column: str) -> bool:
     """Not if the cells are fractions, or numbers that repeat: those were measured or counted."""
     if not table.mostly_numeric(column):
         return True
-    numbers = table.numbers(column)
+    numbers = table.numbers([column]).values
     numbers = numbers[np.isfinite(numbers)].tolist()
     return all(map(float.is_integer, numbers)) and len(set(numbers)) == len(numbers)
 
@@ -73,7 +73,9 @@ def find_sequence_column(table: Table, named: str | None, alphabet: Alphabet) ->
     if named is not None:
         return table.require(named)
     found, top = [], Table(table.frame.head(50), table.path)
-    for column in top.columns:
+    values, words = top.numbers(top.columns)
+    no_text = np.isfinite(values).sum(axis=0) > words.sum(axis=0)
+    for column in np.array(top.columns, dtype=object)[~no_text]:  # not every gene, cell by cell
         head = [cell for cell in top.text(column) if cell]
         if head and sum(map(alphabet.reads_like, head)) > len(head) / 2:
             found.append(column)
@@ -111,10 +113,14 @@ def target_columns(
 
 def feature_columns(
     table: Table, named: Sequence[str] | None, taken: set[str | None]
-) -> tuple[list[str], list[str]]:
-    """The numeric columns, and those left out as text.
+) -> tuple[pd.DataFrame, list[str]]:
+    """The numeric columns as ``float64``, and the names of those left out as text.
 
     A column in which most cells are numbers is numeric: its other cells are errors.
+
+    Raises:
+        InputError: no column is numeric, or one that is named has another part to play.
+        FormatError: a cell is neither a number nor missing; says its line.
     """
     for column in named or ():
         if column in taken:
@@ -123,18 +129,14 @@ def feature_columns(
                 "leave it out"
             )
     if named is not None:
-        return [table.require(column) for column in named], []
-    numeric, text = [], []
-    for column in table.columns:
-        if column in taken:
-            continue
-        (numeric if table.mostly_numeric(column) else text).append(column)
-    if not numeric:
+        return table.numeric_frame(list(named)), []
+    features, text = table.all_numeric([c for c in table.columns if c not in taken])
+    if features.empty:
         raise InputError(
             f"{table.path}: a column of sequences or numeric columns needed, none found; "
             f"check the file, or name them with sequence-column or features{table.header_hint}"
         )
-    return numeric, text
+    return features, text
 
 
 def require_cells(table: Table, column: str, what: str) -> None:

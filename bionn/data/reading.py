@@ -232,8 +232,7 @@ def _from_table(table: Table, columns: _Columns, options: DataOptions, part: str
         require_cells(table, columns.sequence, "a sequence")
     else:
         taken = {columns.id, *options.roles.values(), *columns.targets, *options.targets}
-        names, skipped = feature_columns(table, options.features, taken)
-        features = pd.DataFrame({name: table.numeric(name) for name in names})
+        features, skipped = feature_columns(table, options.features, taken)
     targets = pd.DataFrame({t: table.text(t) for t in columns.targets}, index=meta.index)
     notes = () if part else tuple(_found(table, columns, options, skipped))
     return Samples(meta, features, targets, (table.where,), notes=notes)

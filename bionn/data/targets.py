@@ -10,7 +10,7 @@ import numpy as np
 from bionn.data.columns import some
 from bionn.data.samples import DataOptions, Samples
 from bionn.errors import FormatError, InputError, did_you_mean
-from bionn.formats.table import has_decimal_comma, no_number
+from bionn.formats.numbers import has_decimal_comma, no_number
 from bionn.models.heads import TASKS, TaskKind
 from bionn.preprocess.targets import ClassEncoder, natural_key
 

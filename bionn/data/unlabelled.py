@@ -113,7 +113,7 @@ def read_unlabelled(
             f"{table.path}: no column {missing[0]!r}{did_you_mean(missing[0], table.columns)}{others} "
             f"of the {len(encoder.names)} features that the model takes; add what is missing"
         )
-    features = pd.DataFrame({name: table.numeric(name) for name in encoder.names})
+    features = table.numeric_frame(encoder.names)
     return _samples(ids, features=features, source=table)
 
 

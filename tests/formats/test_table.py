@@ -15,7 +15,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from bionn.errors import FormatError, InputError
-from bionn.formats.table import Table, is_missing, read_table
+from bionn.formats.numbers import is_missing
+from bionn.formats.table import Table, read_table
 from tests.support.refusals import refused
 
 Write = Callable[[str, str | bytes], Path]
