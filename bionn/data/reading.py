@@ -23,7 +23,8 @@ from bionn.data.columns import (
 from bionn.data.joining import join, repeated
 from bionn.data.samples import DataOptions, Samples, Source, concatenate
 from bionn.errors import FormatError, InputError, did_you_mean
-from bionn.formats.fasta import FastaRecords, is_fasta, read_fasta, unique_ids
+from bionn.formats.fasta import FastaRecords, unique_ids
+from bionn.formats.sequence_files import holds_sequences, read_sequences
 from bionn.formats.table import Table
 from bionn.formats.text import existing_file
 from bionn.sequences.alphabet import alphabet_named
@@ -108,14 +109,14 @@ def _sources(inputs: Source | Sequence[Source], options: DataOptions) -> list[tu
 
 
 def _open(source: Source, options: DataOptions) -> FastaRecords | Table:
-    if not isinstance(source, pd.DataFrame) and is_fasta(source):
-        return read_fasta(source, id_rule=options.id_rule)
+    if not isinstance(source, pd.DataFrame) and holds_sequences(source):
+        return read_sequences(source, id_rule=options.id_rule)
     return as_table(source, options.columns)
 
 
 def _open_sheet(labels: Source, options: DataOptions, *, beside_fasta: bool) -> Table:
     """The sample sheet; ``columns`` names its columns where the inputs have none."""
-    if not isinstance(labels, pd.DataFrame) and is_fasta(existing_file(labels)):
+    if not isinstance(labels, pd.DataFrame) and holds_sequences(existing_file(labels)):
         raise InputError(
             f"{labels}: a table of labels with a row for each id needed, FASTA found; give FASTA "
             "files of a class each as inputs, without labels"

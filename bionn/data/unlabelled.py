@@ -13,7 +13,8 @@ from bionn.data.columns import as_table, find_id_column, find_sequence_column
 from bionn.data.prepared import Encoder
 from bionn.data.samples import Samples, Source
 from bionn.errors import FormatError, InputError, did_you_mean
-from bionn.formats.fasta import FastaRecords, IdRule, is_fasta, read_fasta, unique_ids
+from bionn.formats.fasta import FastaRecords, IdRule, unique_ids
+from bionn.formats.sequence_files import holds_sequences, read_sequences
 from bionn.formats.table import Table
 from bionn.preprocess.sequences import SequenceEncoder
 
@@ -70,10 +71,10 @@ def read_unlabelled(
         InputError: another kind of input, or a feature or sequence column is missing.
     """
     needs = "sequences" if isinstance(encoder, SequenceEncoder) else "features"
-    if isinstance(inputs, (str, Path)) and is_fasta(inputs):
+    if isinstance(inputs, (str, Path)) and holds_sequences(inputs):
         if needs == "features":
             raise InputError(f"{inputs}: a table needed (this model takes features), FASTA found")
-        records = read_fasta(inputs, id_rule=(given or trained).id_rule)
+        records = read_sequences(inputs, id_rule=(given or trained).id_rule)
         return _samples(records.ids, sequences=records.sequences, source=records)
     if not isinstance(inputs, (str, Path, pd.DataFrame)):
         if needs == "features":

@@ -60,6 +60,19 @@ def test_fasta_files_are_a_class_each_and_the_first_of_two_is_positive(write: Wr
     assert samples.where(4) == f"{second}:3"
 
 
+def test_fastq_files_are_read_as_sequences(write: Write) -> None:
+    reads = [
+        f"@{name} about it\n{s}\n+\n{'I' * len(s)}\n"
+        for name, s in zip("abc", SEQUENCES, strict=False)
+    ]
+    first = write("first.fastq.gz", gzip.compress("".join(reads).encode()))
+    second = write("second.fa", fasta({"d": "ACGT"}))
+    samples = read([first, second])
+    assert samples.ids == list("abcd")
+    assert samples.sequences == [*SEQUENCES[:3], "ACGT"]
+    assert samples.where(2) == f"{first}:9"
+
+
 def test_three_fasta_files_are_classes_in_the_order_given(write: Write) -> None:
     files = [write(f"{name}.fa", fasta(dict.fromkeys("abc", "ACGT"))) for name in ("b", "c", "a")]
     samples = read(files)

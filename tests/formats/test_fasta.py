@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import gzip
 from collections.abc import Callable
+from functools import partial
 from pathlib import Path
 
 import pytest
@@ -10,7 +12,9 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from bionn.errors import FormatError
-from bionn.formats.fasta import IdRule, is_fasta, read_fasta, unique_ids
+from bionn.formats import fasta
+from bionn.formats.fasta import IdRule, is_fasta, read_blocks, read_fasta, unique_ids
+from bionn.formats.text import text_blocks
 from tests.support.refusals import refused
 
 Write = Callable[[str, str | bytes], Path]
@@ -127,3 +131,85 @@ def test_a_file_is_fasta_by_its_name_or_else_its_first_character(
 def test_a_missing_file_counts_by_its_name(tmp_path: Path) -> None:
     assert is_fasta(tmp_path / "absent.fa")
     assert not is_fasta(tmp_path / "absent.csv")
+
+
+def by_lines(text: str) -> list[tuple[str, str, int]] | int:
+    """Title, sequence and line of each record, told line by line, or the line of the first fault."""
+    records: list[tuple[str, str, int]] = []
+    for number, line in enumerate(text.split("\n"), 1):
+        if line.startswith(">"):
+            records.append((line[1:].strip(), "", number))
+        elif line.strip() and not line.startswith(";"):
+            if not records:
+                return number
+            title, sequence, start = records[-1]
+            records[-1] = (title, sequence + line.replace(" ", "").replace("\t", ""), start)
+    if not records:
+        return 1
+    faults = [line for title, sequence, line in records if not (title and sequence)]
+    return faults[0] if faults else records
+
+
+@given(
+    st.lists(
+        st.sampled_from([">a", ">b c", ">longer name", "AC", "ggt ", "A C", "", ";n >x", "T" * 40]),
+        max_size=25,
+    ).flatmap(lambda lines: st.sampled_from(["", "\n"]).map("\n".join([*lines, ""]).__add__)),
+    st.integers(1, 50),
+    st.integers(1, 5),
+)
+def test_blocks_of_any_size_give_what_reading_line_by_line_gives(
+    tmp_path_factory: pytest.TempPathFactory, text: str, size: int, records: int
+) -> None:
+    path = tmp_path_factory.getbasetemp() / "any.fa"
+    path.write_text(text)
+    truth = by_lines(text)
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(fasta, "text_blocks", partial(text_blocks, size=size))
+        if isinstance(truth, int):
+            with refused(f"{path}:{truth}: " if text.strip() else "empty", kind=FormatError):
+                list(read_blocks(path, id_rule="full", records=records))
+            return
+        blocks = list(read_blocks(path, id_rule="full", records=records))
+        assert [len(block.ids) for block in blocks[:-1]] == [records] * (len(blocks) - 1)
+        found = [
+            (name, sequence, int(block.where(row).rpartition(":")[2]))
+            for block in blocks
+            for row, (name, sequence) in enumerate(zip(block.ids, block.sequences, strict=True))
+        ]
+    assert found == truth
+
+
+def test_a_header_a_comment_and_a_sequence_may_be_longer_than_a_block(
+    write: Write, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(fasta, "text_blocks", partial(text_blocks, size=100))
+    title, sequence = "x" * 1234, "ACGT" * 1000
+    path = write("a.fa", f"; {'>' * 999}\n>{title} y\n{sequence}\n{sequence}\n>b\nGG")
+    records = read_fasta(path)
+    assert records.ids == [title, "b"]
+    assert records.sequences == [sequence * 2, "GG"]
+    assert records.where(1) == f"{path}:5"
+
+
+def test_a_block_holds_few_symbols_where_records_are_long(
+    write: Write, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(fasta, "BLOCK_SYMBOLS", 250)
+    monkeypatch.setattr(fasta, "text_blocks", partial(text_blocks, size=100))
+    path = write("a.fa", "".join(f">{n}\n{'A' * 100}\n" for n in range(10)))
+    blocks = list(read_blocks(path))
+    assert [name for block in blocks for name in block.ids] == [str(n) for n in range(10)]
+    assert max(len(block.ids) for block in blocks) == 3
+
+
+def test_blocks_leave_repeated_ids_as_they_are(write: Write) -> None:
+    (block,) = read_blocks(write("a.fa.gz", gzip.compress(b">a\nA\n>a\nC\n")))
+    assert (block.ids, block.repeated_ids) == (["a", "a"], 0)
+
+
+def test_a_symbol_that_is_not_ascii_is_refused_with_its_place(write: Write) -> None:
+    path = write("a.fa", ">\u00e4\nACGT\n>b\nAC\nG\u00a0T\n")
+    with refused(f"{path}:3: ", "'b'", "position 4", kind=FormatError):
+        read_fasta(path)
+    assert read_fasta(write("b.fa", ">\u00e4\nACGT\n")).ids == ["\u00e4"]

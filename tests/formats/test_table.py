@@ -15,8 +15,9 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from bionn.errors import FormatError, InputError
+from bionn.formats import delimited
 from bionn.formats.numbers import is_missing
-from bionn.formats.table import Table, read_table
+from bionn.formats.table import Table, read_blocks, read_table
 from tests.support.refusals import refused
 
 Write = Callable[[str, str | bytes], Path]
@@ -291,3 +292,54 @@ def test_an_absent_column_of_a_table_without_a_header_says_how_to_name_them(writ
 def test_an_absent_column_that_is_a_row_says_to_transpose(write: Write) -> None:
     with refused("'recA'", "column 'gene'", "transpose"):
         read_table(write("a.csv", "gene,s1,s2\nlexA,1,2\nrecA,3,4\n")).require("recA")
+
+
+def test_blocks_hold_the_rows_and_lines_of_the_whole_table(write: Write, tmp_path: Path) -> None:
+    rows = [[f"r{n}", "two\nlines" if n % 3 == 0 else "one", str(n)] for n in range(50)]
+    text = "id,note,x\n" + "\n".join(
+        f'{a},"{b}",{c}' + "\n" * (n % 2) for n, (a, b, c) in enumerate(rows)
+    )
+    path = write("a.csv", text)
+    whole = read_table(path)
+    blocks = list(read_blocks(path, rows=7))
+    assert [len(block) for block in blocks] == [7] * 7 + [1]
+    assert pd.concat([block.frame for block in blocks], ignore_index=True).equals(whole.frame)
+    assert whole.frame.to_numpy().tolist() == rows
+    where = [block.where(row) for block in blocks for row in range(len(block))]
+    assert where == [whole.where(row) for row in range(50)]
+    lines = text.split("\n")
+    assert [lines[int(place.rpartition(":")[2]) - 1].split(",")[0] for place in where] == [
+        row[0] for row in rows
+    ]
+
+    frame = pd.DataFrame({"id": [f"r{n}" for n in range(50)], "x": np.arange(50.0)})
+    for number, kept in enumerate((frame, frame.set_index("id"))):
+        path = tmp_path / f"{number}.parquet"
+        kept.to_parquet(path)
+        blocks = list(read_blocks(path, rows=20))
+        assert [len(block) for block in blocks] == [20, 20, 10]
+        assert pd.concat([block.frame for block in blocks], ignore_index=True).equals(frame)
+
+
+def test_what_is_wrong_late_in_a_table_is_refused_after_what_stands_before(write: Write) -> None:
+    path = write("a.csv", "id,x\n" + "a,1\n" * 30 + "b\n")
+    blocks = read_blocks(path, rows=10)
+    assert [len(next(blocks)) for _ in range(3)] == [10, 10, 10]
+    with refused(f"{path}:32: 2 cells needed, 1 found", kind=FormatError):
+        next(blocks)
+
+
+def test_wide_tables_come_in_blocks_of_few_rows(
+    write: Write, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(delimited, "BLOCK_CELLS", 100)
+    header, row = (",".join(f"{letter}{n}" for n in range(25)) for letter in "gv")
+    path = write("a.csv", "\n".join([header] + [row] * 10))
+    assert [len(block) for block in read_blocks(path)] == [4, 4, 2]
+
+
+@pytest.mark.parametrize("text", ["sep=;\n", '""\n""\n', "sep=,\n\n \n"])
+def test_a_file_of_blank_rows_is_refused(write: Write, text: str) -> None:
+    path = write("a.csv", text)
+    with refused(path, "rows needed", kind=FormatError):
+        read_table(path)

@@ -7,9 +7,18 @@ from collections.abc import Callable
 from pathlib import Path
 
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 
 from bionn.errors import FormatError, InputError
-from bionn.formats.text import existing_file, read_text
+from bionn.formats.text import (
+    existing_file,
+    plain_suffix,
+    read_text,
+    text_blocks,
+    text_lines,
+    whole_lines,
+)
 from tests.support.refusals import refused
 
 Write = Callable[[str, str | bytes], Path]
@@ -82,3 +91,70 @@ def test_a_missing_file_and_a_folder_are_refused(
         reader(tmp_path / "absent.fa")
     with refused(tmp_path, "folder", kind=InputError):
         reader(tmp_path)
+
+
+@st.composite
+def files(draw: st.DrawFn) -> bytes:
+    """Bytes rich in line ends, characters of several bytes, NUL and broken UTF-8."""
+    pieces = [b"\n", b"\r\n", b"\r", b"a", b"  ", "\u00df\u4e2d\U0001f9ec".encode(), b"x" * 9]
+    bad = [b"\0", b"\xff", b"\xe4", b"\xef\xbb\xbf"]
+    names = st.sampled_from(pieces * 3 + bad) if draw(st.booleans()) else st.sampled_from(pieces)
+    start = draw(st.sampled_from([b"", b"\xef\xbb\xbf"]))
+    return start + b"".join(draw(st.lists(names, max_size=30)))
+
+
+def parsed(raw: bytes) -> str | int:
+    """The text, or the line with the first fault, told with the whole file at hand."""
+    raw = raw.removeprefix(b"\xef\xbb\xbf").replace(b"\r\n", b"\n").replace(b"\r", b"\n")
+    for number, line in enumerate(raw.split(b"\n"), 1):
+        try:
+            assert b"\0" not in line
+            line.decode()
+        except (AssertionError, UnicodeDecodeError):
+            return number
+    return raw.decode()
+
+
+@given(files(), st.integers(4, 20), st.booleans())
+def test_blocks_of_any_size_give_the_text_and_its_lines_or_the_line_of_the_first_fault(
+    tmp_path_factory: pytest.TempPathFactory, raw: bytes, size: int, packed: bool
+) -> None:
+    path = tmp_path_factory.getbasetemp() / "any.txt"
+    path.write_bytes(gzip.compress(raw, 1) if packed else raw)
+    truth = parsed(raw)
+    if isinstance(truth, int) or not truth.strip():
+        with refused(f"{path}:{truth}: " if isinstance(truth, int) else "empty", kind=FormatError):
+            list(text_blocks(path, size=size))
+        return
+    text = ""
+    for block in text_blocks(path, size=size):
+        assert block.line == text.count("\n") + 1
+        text += block.text
+        assert text.endswith("\n") or "\n" not in block.text or text == truth
+    assert text == truth
+    lines = list(whole_lines(text_blocks(path, size=size)))
+    assert "".join(block.text for block in lines) == text
+    assert all(block.text.endswith("\n") for block in lines[:-1])
+    starts = [1 + sum(b.text.count("\n") for b in lines[:n]) for n in range(len(lines))]
+    assert [block.line for block in lines] == starts
+    assert list(text_lines(path)) == text.splitlines(keepends=True)
+
+
+def test_a_fault_far_into_the_file_is_found_after_what_stands_before_it(write: Write) -> None:
+    raw = b"".join(b"line %d\n" % n for n in range(1, 100_001))
+    path = write("long.txt.gz", gzip.compress(raw + b"\xff\n", 1)[:-20])
+    blocks = text_blocks(path)
+    assert next(blocks).text.startswith("line 1\n")
+    with refused(path, "damaged gzip", kind=FormatError):
+        list(blocks)
+    path = write("long.txt", raw + b"\xff\n")
+    with refused(f"{path}:100001: ", "0xff", kind=FormatError):
+        list(text_blocks(path))
+
+
+@pytest.mark.parametrize(
+    ("name", "suffix"),
+    [("a.fa", ".fa"), ("a.b.FA.GZ", ".fa"), ("a.csv.bgz", ".csv"), ("noname", ""), ("a.gz", "")],
+)
+def test_the_suffix_of_compression_is_set_aside(name: str, suffix: str) -> None:
+    assert plain_suffix(name) == suffix
