@@ -2,14 +2,16 @@
 
 from __future__ import annotations
 
+import csv
 import json
+from io import StringIO
 from pathlib import Path
 
 import numpy as np
 import pandas as pd
 import pytest
 
-from bionn.formats.output import replacing, write_json, write_table
+from bionn.formats.output import header_text, replacing, rows_text, write_json, write_table
 from bionn.formats.table import read_table
 from tests.support.refusals import refused
 
@@ -48,3 +50,38 @@ def test_a_folder_that_cannot_be_written_to_is_named(tmp_path: Path) -> None:
     (tmp_path / "file").write_text("")
     with refused(tmp_path / "file" / "a.txt", "cannot be written"):
         write_json({}, tmp_path / "file" / "a.txt")
+
+
+def test_rows_are_written_as_pandas_and_the_csv_module_write_them() -> None:
+    rng = np.random.default_rng(0)
+    frame = pd.DataFrame(
+        {
+            "id": [f"s{n}" for n in range(200)],
+            "odd": ["a\tb", 'say "x"', "two\nlines", "a,b", "ä€", "", "#", "-"] * 25,
+            "n": rng.integers(-(10**12), 10**12, 200),
+            "p": rng.random(200).astype(np.float32),
+            "x": rng.normal(size=200) * 10 ** rng.uniform(-12, 12, 200),
+            "gaps": np.where(rng.random(200) < 0.5, np.nan, 1.0),
+            "flag": rng.random(200) < 0.5,
+            "mixed": ["text", None, 3, 2.5] * 50,
+        }
+    )
+    for separator in "\t,":
+        for columns in (list(frame), ["x", "p"], ["id"], ["p", "id", "n", "x"]):
+            part = frame[columns]
+            written = part.to_csv(
+                sep=separator, index=False, float_format="%.6g", lineterminator="\n"
+            )
+            found = header_text(columns, separator=separator) + rows_text(part, separator=separator)
+            assert found == written
+
+
+def test_a_carriage_return_in_a_cell_reads_back() -> None:
+    cells = ["a\rb", "c"]
+    text = rows_text(pd.DataFrame({"id": cells, "n": [1, 2]}))
+    rows = csv.reader(StringIO(text, newline=""), delimiter="\t")
+    assert [row[0] for row in rows] == cells
+
+
+def test_no_rows_are_no_text() -> None:
+    assert rows_text(pd.DataFrame({"id": [], "x": []})) == ""
