@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import hashlib
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import Any, cast
 
@@ -138,7 +139,7 @@ def encode_sequences(encoder: SequenceEncoder, samples: Samples) -> np.ndarray:
     try:
         return encoder.encode(samples.sequences)
     except (SymbolError, LengthError) as error:
-        raise _located(error, samples) from None
+        raise located(error, samples.ids, samples.where) from None
 
 
 def _fit_sequences(samples: Samples, options: DataOptions) -> SequenceEncoder:
@@ -160,9 +161,11 @@ def _fit_sequences(samples: Samples, options: DataOptions) -> SequenceEncoder:
             iupac=cast(Any, options.iupac),
         )
     except LengthError as error:
-        raise _located(error, samples) from None
+        raise located(error, samples.ids, samples.where) from None
 
 
-def _located(error: SymbolError | LengthError, samples: Samples) -> FormatError:
-    record = error.record
-    return FormatError(f"{samples.where(record)}: record {samples.ids[record]!r}: {error}")
+def located(
+    error: SymbolError | LengthError, ids: Sequence[str], where: Callable[[int], str]
+) -> FormatError:
+    """The error with the file, line and id of its record."""
+    return FormatError(f"{where(error.record)}: record {ids[error.record]!r}: {error}")

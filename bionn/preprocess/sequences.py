@@ -106,10 +106,22 @@ class SequenceEncoder:
         """
         flat = self.symbols.encode_flat(sequences, unknown=self.unknown, iupac=self.iupac)
         lengths = np.fromiter(map(len, sequences), dtype=np.int64, count=len(sequences))
+        return self.fitted(flat, lengths)
+
+    def fitted(self, flat: np.ndarray, lengths: np.ndarray) -> np.ndarray:
+        """Codes of N sequences, one after another, as ``uint8 (N, length)``.
+
+        Args:
+            flat: the codes, ``uint8``.
+            lengths: how many belong to each sequence, ``int64 (N,)``.
+
+        Raises:
+            LengthError: as in :meth:`encode`.
+        """
         if (lengths == self.length).all():
-            return flat.reshape(len(sequences), self.length)
+            return flat.reshape(len(lengths), self.length)
         self._check_lengths(lengths)
-        codes = np.full((len(sequences), self.length), self.symbols.padding_code, dtype=np.uint8)
+        codes = np.full((len(lengths), self.length), self.symbols.padding_code, dtype=np.uint8)
         shift = self._shift(lengths)
         if (lengths > self.length).any():
             place = np.arange(flat.size) - np.repeat(np.cumsum(lengths) - lengths + shift, lengths)
