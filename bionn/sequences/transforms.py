@@ -7,6 +7,8 @@ passed, on the CPU, so that a device draws the same numbers.
 
 from __future__ import annotations
 
+from itertools import pairwise
+
 import torch
 from torch import Tensor
 
@@ -125,7 +127,7 @@ def _random_path(path: list[int], generator: torch.Generator) -> list[int]:
         return [items[place] for place in order]
 
     after: dict[int, list[int]] = {symbol: [] for symbol in path}
-    for symbol, following in zip(path, path[1:], strict=False):
+    for symbol, following in pairwise(path):
         after[symbol].append(following)
     # Walk from each symbol until the tree is met; a later visit replaces the way taken before.
     last: dict[int, int] = {}
