@@ -6,12 +6,15 @@ import warnings
 from typing import Any
 
 import numpy as np
+from scipy.sparse import csr_matrix
 from sklearn.exceptions import ConvergenceWarning
 from sklearn.linear_model import LogisticRegression, Ridge
 
 from bionn.data.prepared import Prepared
 from bionn.data.targets import Targets
 from bionn.sequences.onehot import one_hot
+
+Matrix = np.ndarray | csr_matrix
 
 LOGISTIC_CS = (0.01, 0.1, 1.0)
 """Logistic regression's C, chosen by validation loss."""
@@ -56,7 +59,7 @@ def constant(prepared: Prepared) -> dict[str, Any]:
 
 def linear(prepared: Prepared, *, refit: bool = False) -> dict[str, Any]:
     """Logistic regression or ridge, its penalty chosen by the loss on validation rows."""
-    inputs, split, targets = _dense(prepared), prepared.split, prepared.targets
+    inputs, split, targets = _matrix(prepared), prepared.split, prepared.targets
     regression = targets.task == "regression"
     fits = [
         _fit(inputs, targets, split.train, penalty)
@@ -75,7 +78,7 @@ def linear(prepared: Prepared, *, refit: bool = False) -> dict[str, Any]:
 
 
 def _fit(
-    inputs: np.ndarray, targets: Targets, rows: np.ndarray, penalty: float
+    inputs: Matrix, targets: Targets, rows: np.ndarray, penalty: float
 ) -> Ridge | LogisticRegression:
     if targets.task == "regression":
         model = Ridge(alpha=penalty)
@@ -86,16 +89,17 @@ def _fit(
         return model.fit(inputs[rows], targets.values[rows])
 
 
-def _outputs(model: Ridge | LogisticRegression, inputs: np.ndarray, targets: Targets) -> np.ndarray:
+def _outputs(model: Ridge | LogisticRegression, inputs: Matrix, targets: Targets) -> np.ndarray:
     """Probabilities or values in the shape that scores take."""
     if isinstance(model, Ridge):
-        return model.predict(inputs).reshape(len(inputs), -1)
+        values = model.predict(inputs)
+        return values.reshape(len(values), -1)
     chances = model.predict_proba(inputs)
     return chances[:, 1] if targets.task == "binary" else chances
 
 
 def _loss(
-    model: Ridge | LogisticRegression, inputs: np.ndarray, targets: Targets, rows: np.ndarray
+    model: Ridge | LogisticRegression, inputs: Matrix, targets: Targets, rows: np.ndarray
 ) -> float:
     """Mean cross-entropy, or squared error in units of each target's variance."""
     truth = targets.values[rows]
@@ -106,9 +110,11 @@ def _loss(
     return float(-np.log(chances[np.arange(len(rows)), truth].clip(1e-12)).mean())
 
 
-def _dense(prepared: Prepared) -> np.ndarray:
-    """The network's inputs as a float32 matrix ``(N, A * L)`` or ``(N, F)``."""
-    inputs = prepared.inputs
+def _matrix(prepared: Prepared) -> Matrix:
+    """The network's inputs as a float32 matrix ``(N, A * L)`` or ``(N, F)``; k-mers are sparse."""
+    inputs, features = prepared.inputs, prepared.features
+    if features is not None:
+        return features.sparse(inputs)
     if prepared.code_table is not None:
         inputs = one_hot(inputs, prepared.code_table).flatten(1)
     return inputs.numpy()

@@ -13,7 +13,7 @@ import torch
 from torch import Tensor
 
 from bionn import artifact
-from bionn.data.batches import EVALUATION_ROWS
+from bionn.data.batches import EVALUATION_ROWS, evaluation_rows
 from bionn.data.prepared import Encoder, encode_sequences
 from bionn.data.samples import Source
 from bionn.data.unlabelled import Columns, read_unlabelled
@@ -23,6 +23,7 @@ from bionn.models.layers import feed
 from bionn.preprocess.features import FeatureScaler
 from bionn.preprocess.sequences import SequenceEncoder
 from bionn.preprocess.targets import TargetScaler
+from bionn.sequences.alphabet import alphabet_named
 
 
 class Predictor:
@@ -52,9 +53,11 @@ class Predictor:
         scaler = manifest["target_scaler"]
         self.target_scaler = None if scaler is None else TargetScaler.from_manifest(scaler)
         self._columns = Columns.from_manifest(manifest.get("reading", {}))
-        self._table = None
+        self._table = self._features = None
         if isinstance(self.encoder, SequenceEncoder):
             self._table = torch.from_numpy(self.encoder.code_table).to(self.device)
+            features = self.encoder.features()
+            self._features = None if features is None else features.to(self.device)
 
     def predict(
         self, inputs: Source | Sequence[str], *, columns: Columns | None = None
@@ -102,12 +105,22 @@ class Predictor:
 
     @torch.inference_mode()
     def logits(self, inputs: Tensor) -> Tensor:
-        """The network's logits ``(N, out)`` for encoded inputs, on the CPU."""
+        """The network's logits ``(N, out)`` for encoded inputs, on the CPU.
+
+        Over both strands they are the mean of the two strands' logits.
+        """
         pieces = [
-            self.model(feed(self.model, block.to(self.device), self._table)).float().cpu()
-            for block in inputs.split(EVALUATION_ROWS)
+            self._block_logits(block.to(self.device)).cpu()
+            for block in inputs.split(evaluation_rows(self.encoder.input_shape))
         ]
         return torch.cat(pieces) if pieces else torch.empty(0, 1)
+
+    def _block_logits(self, block: Tensor) -> Tensor:
+        strands = [block]
+        if isinstance(self.encoder, SequenceEncoder) and self.encoder.both_strands:
+            strands.append(self.encoder.other_strand(block))
+        logits = [self.model(feed(self.model, x, self._table, self._features)) for x in strands]
+        return torch.stack(logits).float().mean(dim=0)
 
     def outputs(self, inputs: Tensor) -> np.ndarray:
         """Probabilities ``(N,)`` or ``(N, K)``, or values ``(N, T)`` in the targets' own units."""
@@ -140,6 +153,7 @@ def load(
     *,
     model: torch.nn.Module | None = None,
     device: str | torch.device = "cpu",
+    both_strands: bool | None = None,
 ) -> Predictor:
     """The predictor in a model directory, or in a run's directory.
 
@@ -147,11 +161,16 @@ def load(
         directory: ``runs/NAME`` or ``runs/NAME/model``.
         model: the network to fill, for one that is not of this package.
         device: where to compute.
+        both_strands: whether to average over a sequence and its reverse complement; as the model was
+            told when it was trained, when None.
 
     Raises:
         ArtifactError: the directory holds no usable model.
+        InputError: both strands of a model that does not take DNA or RNA.
     """
     network, manifest = artifact.load(directory, model=model)
+    if both_strands is not None:
+        manifest = with_both_strands(manifest, both_strands)
     try:
         return Predictor(network, manifest, device)
     except (KeyError, TypeError, ValueError, IndexError) as error:
@@ -159,6 +178,22 @@ def load(
             f"{directory}: the manifest is not as bionn writes it ({type(error).__name__}: {error}); "
             "copy the model directory again"
         ) from None
+
+
+def with_both_strands(manifest: dict[str, Any], both_strands: bool) -> dict[str, Any]:
+    """A manifest that averages over both strands, or does not.
+
+    Raises:
+        InputError: both strands of a model that does not take DNA or RNA.
+    """
+    taken = manifest["input"]
+    if both_strands and taken["kind"] != "sequence":
+        raise InputError(
+            "both-strands: a model of sequences needed, one of features found; leave it out"
+        )
+    if both_strands:
+        _ = alphabet_named(taken["alphabet"]).complement
+    return manifest | {"input": taken | {"both_strands": both_strands}}
 
 
 def find_device(name: str | torch.device) -> torch.device:

@@ -6,6 +6,8 @@ from sklearn import linear_model
 from sklearn import metrics as sk
 
 from bionn.baselines import LOGISTIC_CS, RIDGE_ALPHAS, baselines, constant, linear
+from bionn.data.modules import load_prepared
+from bionn.data.samples import DataOptions
 from tests.small_sets import expression, prepared, sequences
 
 LETTERS = {"A": [1, 0, 0, 0], "C": [0, 1, 0, 0], "G": [0, 0, 1, 0], "T": [0, 0, 0, 1]} | {
@@ -108,3 +110,33 @@ def test_refit_tests_the_chosen_penalty_on_training_and_validation_rows() -> Non
     expected = sk.r2_score(truth[data.split.test], model.predict(inputs[data.split.test]))
     assert again["test"]["r2"] == pytest.approx(expected, abs=1e-4)
     assert again["test"]["r2"] != once["test"]["r2"]
+
+
+@pytest.mark.parametrize("kind", ["binary", "regression"])
+def test_with_kmers_the_linear_model_is_that_of_scikit_learn_on_their_counts(kind: str) -> None:
+    frame = sequences()
+    if kind == "regression":
+        frame["y"] = [text.count("ACG") + text.count("A") / 10 for text in frame["sequence"]]
+    target = {"binary": "label", "regression": "y"}[kind]
+    options = DataOptions(target=target, encoding="kmer:1-2", task=kind)
+    data = load_prepared(frame[["id", "sequence", target]], options)
+    kmers = [a + b for a in ("", *"ACGT") for b in "ACGT"]
+    counts = np.array([[count(text, kmer) for kmer in kmers] for text in frame["sequence"]])
+    train, test = data.split.train, data.split.test
+    inputs = counts * np.sqrt(3 / 16 / counts[train].var(axis=0).mean())
+    truth = data.targets.values
+    found = linear(data)
+    penalty = float(found["setting"].split()[-1])
+    if kind == "binary":
+        model = linear_model.LogisticRegression(C=penalty, max_iter=1000)
+        chances = model.fit(inputs[train], truth[train]).predict_proba(inputs[test])[:, 1]
+        expected = sk.roc_auc_score(truth[test], chances)
+        assert found["test"]["auroc"] == pytest.approx(expected, abs=1e-6)
+    else:
+        model = linear_model.Ridge(alpha=penalty).fit(inputs[train], truth[train])
+        expected = sk.r2_score(truth[test], model.predict(inputs[test]))
+        assert found["test"]["r2"] == pytest.approx(expected, rel=1e-4)
+
+
+def count(text: str, kmer: str) -> int:
+    return sum(text[start : start + len(kmer)] == kmer for start in range(len(text)))

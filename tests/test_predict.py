@@ -7,6 +7,7 @@ import numpy as np
 import pandas as pd
 import pytest
 import torch
+from Bio.Seq import reverse_complement
 
 from bionn.data.modules import load_prepared
 from bionn.data.prepared import Prepared
@@ -14,9 +15,11 @@ from bionn.data.samples import DataOptions
 from bionn.errors import FormatError, InputError
 from bionn.formats.output import write_json
 from bionn.models import MLP
+from bionn.models.heads import link
 from bionn.models.layers import set_code_table
-from bionn.predict import Predictor
+from bionn.predict import Predictor, with_both_strands
 from tests.small_sets import expression, prepared, sequences, write_fasta
+from tests.support.refusals import refused
 
 KINDS = ("binary", "multiclass", "regression", "state")
 GENES = [f"gene{n}" for n in range(1, 6)]
@@ -68,6 +71,62 @@ def test_a_custom_alphabet_travels_with_the_model(tmp_path: Path) -> None:
     np.testing.assert_array_equal(found["prob_yes"], expected)
     with pytest.raises(FormatError, match="'R' at position 1 is not in the custom alphabet"):
         predictor.predict(["RACGTACGTACG"])
+
+
+@pytest.mark.parametrize("encoding", ["kmer:2,frequency", "onehot+kmer:3,canonical"])
+def test_kmers_of_new_samples_are_scaled_as_in_training(encoding: str, tmp_path: Path) -> None:
+    data = prepared("multiclass", encoding=encoding)
+    predictor = predictor_of(data, tmp_path)
+    assert data.features is not None
+    with torch.inference_mode():
+        logits = predictor.model(data.features(data.inputs))
+    np.testing.assert_allclose(predictor.outputs(data.inputs), logits.softmax(dim=1), rtol=1e-5)
+    few = predictor.predict(sequences()["sequence"].tolist()[:3])
+    np.testing.assert_allclose(few["prob_EI"], logits.softmax(dim=1)[:3, 0], rtol=1e-5)
+
+
+@pytest.mark.parametrize("kind", ["binary", "multiclass"])
+@pytest.mark.parametrize("encoding", ["onehot", "onehot+kmer:2"])
+def test_over_both_strands_the_logits_are_the_mean_of_the_strands(
+    kind: str, encoding: str, tmp_path: Path
+) -> None:
+    data = prepared(kind, encoding=encoding, length=14, both_strands=True)
+    both = predictor_of(data, tmp_path)
+    one = Predictor(both.model, with_both_strands(both.manifest, False))
+    texts = [*sequences()["sequence"], "ACG", ""]
+    other = [reverse_complement(text) for text in texts]
+    strands = [one.logits(one.encode(side)[1]) for side in (texts, other)]
+    assert not torch.allclose(*strands)
+    truth = link(both.task, (strands[0] + strands[1]) / 2)
+    np.testing.assert_allclose(both.outputs(both.encode(texts)[1]), truth, rtol=1e-5)
+    np.testing.assert_allclose(both.outputs(both.encode(other)[1]), truth, rtol=1e-5)
+
+
+def test_a_regression_over_both_strands_is_the_mean_of_two_predictions(tmp_path: Path) -> None:
+    frame = sequences()[["id", "sequence"]].assign(y=np.arange(90.0))
+    data = load_prepared(frame, DataOptions(target="y", task="regression"))
+    one = predictor_of(data, tmp_path)
+    both = Predictor(one.model, with_both_strands(one.manifest, True))
+    texts = frame["sequence"].tolist()
+    other = [reverse_complement(text) for text in texts]
+    values = [one.predict(side)["prediction"] for side in (texts, other)]
+    expected = (values[0] + values[1]) / 2
+    np.testing.assert_allclose(both.predict(texts)["prediction"], expected, rtol=1e-6)
+
+
+def test_only_models_of_dna_and_rna_have_two_strands(on_table: Predictor, tmp_path: Path) -> None:
+    with refused("both-strands: a model of sequences needed", "features"):
+        with_both_strands(on_table.manifest, True)
+    assert not with_both_strands(on_table.manifest, False)["input"]["both_strands"]
+    options = {"target": "label", "alphabet": "protein"}
+    frame = sequences(letters="ACDEF")[["id", "sequence", "label"]]
+    protein = predictor_of(load_prepared(frame, DataOptions(**options)), tmp_path)
+    for refusal in (
+        lambda: with_both_strands(protein.manifest, True),
+        lambda: load_prepared(frame, DataOptions(**options, both_strands=True)),
+    ):
+        with refused("dna or rna alphabet needed, protein found"):
+            refusal()
 
 
 @pytest.mark.parametrize("kind", KINDS)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from argparse import BooleanOptionalAction
 from collections.abc import Sequence
 
 from bionn.cli.parser import Parser, words
@@ -19,6 +20,12 @@ def make_parser() -> Parser:
         "--id", dest="id_rule", choices=("first", "full"), help="part of a FASTA header"
     )
     parser.add_argument("--sequence-column", metavar="COL", help="column of sequences")
+    parser.add_argument(
+        "--both-strands",
+        action=BooleanOptionalAction,
+        default=None,
+        help="average over a sequence and its reverse complement (default: as in training)",
+    )
     parser.add_argument("--device", default="cpu", help="auto, cpu, gpu, ...")
     parser.add_argument("--overwrite", action="store_true", help="replace FILE.tsv if it is there")
     return parser
@@ -42,7 +49,7 @@ def predict(arguments: Sequence[str]) -> int:
         raise InputError(f"{given.out}: a file name needed, this is a folder; name a file in it")
     if Path(given.out).exists() and not given.overwrite:
         raise InputError(f"{given.out}: already there; choose another file, or pass --overwrite")
-    predictor = load(given.model, device=given.device)
+    predictor = load(given.model, device=given.device, both_strands=given.both_strands)
     console = Console(stderr=True)
     columns = None
     if given.id_column or given.id_rule or given.sequence_column or given.columns:

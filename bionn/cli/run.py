@@ -46,6 +46,17 @@ def make_parser() -> Parser:
     data.add_argument("--unknown", help="N and X: zero, uniform or error")
     data.add_argument("--iupac", help="R, Y, ...: expand, unknown or error")
     data.add_argument(
+        "--encoding",
+        metavar="E",
+        help="onehot, kmer:K, kmer:K-K or onehot+kmer:K; after K: ,canonical ,frequency",
+    )
+    data.add_argument(
+        "--both-strands",
+        action=BooleanOptionalAction,
+        default=None,
+        help="average predictions over a sequence and its reverse complement",
+    )
+    data.add_argument(
         "--allow-missing", action="store_true", default=None, help="leave out what has no partner"
     )
     training = parser.add_argument_group("network and training")

@@ -17,6 +17,9 @@ BatchSize = int | Literal["full"]
 EVALUATION_ROWS = 4096
 """Rows a batch where no gradient is kept: validation, test, prediction."""
 
+EVALUATION_NUMBERS = 2**26
+"""Numbers that such a batch may hold: 256 MB."""
+
 
 class Batch(NamedTuple):
     """B samples.
@@ -96,6 +99,16 @@ class ResidentBatches:
     def __iter__(self) -> Iterator[Batch]:
         for rows in self.order.indices().split(self.batch_size):
             yield Batch(self.inputs[rows], self.targets[rows], rows)
+
+
+def evaluation_rows(input_shape: int | tuple[int, int]) -> int:
+    """Rows a batch where no gradient is kept: fewer where a row has very many features.
+
+    Args:
+        input_shape: the number of features, or ``(A, L)``.
+    """
+    width = input_shape if isinstance(input_shape, int) else math.prod(input_shape)
+    return min(EVALUATION_ROWS, max(1, EVALUATION_NUMBERS // max(width, 1)))
 
 
 def resolve_batch_size(batch_size: BatchSize, rows: int) -> int:

@@ -9,7 +9,12 @@ import lightning as L
 import torch
 from torch import Tensor
 
-from bionn.data.batches import EVALUATION_ROWS, BatchSize, ResidentBatches, resolve_batch_size
+from bionn.data.batches import (
+    BatchSize,
+    ResidentBatches,
+    evaluation_rows,
+    resolve_batch_size,
+)
 from bionn.data.prepared import Prepared, prepare
 from bionn.data.reading import read_samples
 from bionn.data.samples import DataOptions, Source
@@ -85,17 +90,22 @@ class ResidentDataModule(L.LightningDataModule):
         """What each code of a sequence stands for, ``(S, A)``; None for tables."""
         return self.prepared.code_table
 
+    @property
+    def sequence_features(self) -> torch.nn.Module | None:
+        """What makes features of codes, for an encoding with k-mers."""
+        return self.prepared.features
+
     def train_dataloader(self) -> ResidentBatches:
         """Training batches in an order that (seed, epoch) decides."""
         return self._batches("train", self.batch_size, shuffle=self.batch_size != "full")
 
     def val_dataloader(self) -> ResidentBatches:
         """Validation batches in file order."""
-        return self._batches("val", EVALUATION_ROWS)
+        return self._batches("val", evaluation_rows(self.input_shape))
 
     def test_dataloader(self) -> ResidentBatches:
         """Test batches in file order."""
-        return self._batches("test", EVALUATION_ROWS)
+        return self._batches("test", evaluation_rows(self.input_shape))
 
     def predict_dataloader(self) -> ResidentBatches:
         """The test rows again, in file order."""
@@ -163,6 +173,8 @@ class FastaDataModule(ResidentDataModule):
         alphabet: ``dna``, ``rna``, ``protein`` or ``custom:LETTERS``.
         unknown: ``zero``, ``uniform`` or ``error`` for N and X.
         iupac: ``expand``, ``unknown`` or ``error`` for the other ambiguity codes.
+        encoding: ``onehot``, ``kmer:K`` or ``onehot+kmer:K``.
+        both_strands: average the saved model's predictions over both strands.
         allow_missing: leave out samples without a target and targets without a sample.
         batch_size: ``full``, 1 or a number between.
         seed: of the split and of the order of the training rows.
@@ -194,6 +206,8 @@ class FastaDataModule(ResidentDataModule):
         alphabet: str = "dna",
         unknown: str = "zero",
         iupac: str = "expand",
+        encoding: str = "onehot",
+        both_strands: bool = False,
         allow_missing: bool = False,
         batch_size: BatchSize = 256,
         seed: int = 0,
@@ -220,6 +234,8 @@ class FastaDataModule(ResidentDataModule):
             alphabet=alphabet,
             unknown=unknown,
             iupac=iupac,
+            encoding=encoding,
+            both_strands=both_strands,
             allow_missing=allow_missing,
             seed=seed,
         )

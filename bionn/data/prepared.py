@@ -16,6 +16,7 @@ from bionn.data.splits import Split
 from bionn.data.targets import Targets
 from bionn.errors import FormatError, InputError
 from bionn.metrics import scores
+from bionn.preprocess.encoding import ONE_HOT, SequenceFeatures
 from bionn.preprocess.features import FeatureScaler
 from bionn.preprocess.sequences import ALIGNMENTS, LengthError, SequenceEncoder
 from bionn.preprocess.targets import TargetScaler
@@ -54,6 +55,11 @@ class Prepared:
         if isinstance(self.encoder, SequenceEncoder):
             return torch.from_numpy(self.encoder.code_table)
         return None
+
+    @property
+    def features(self) -> SequenceFeatures | None:
+        """What makes features of codes, where k-mers are asked for; see :class:`SequenceFeatures`."""
+        return self.encoder.features() if isinstance(self.encoder, SequenceEncoder) else None
 
     def score(self, outputs: np.ndarray, rows: np.ndarray) -> dict[str, Any]:
         """Scores of any model's outputs for some rows; see :func:`bionn.metrics.scores`.
@@ -122,7 +128,9 @@ def prepare(samples: Samples, targets: Targets, split: Split, options: DataOptio
     if samples.features is None:
         encoder = _fit_sequences(samples, options)
         inputs = torch.from_numpy(encode_sequences(encoder, samples))
+        encoder = encoder.scaled(inputs[torch.from_numpy(split.train)])
     else:
+        _check_table(options)
         values = samples.features.to_numpy()
         encoder = FeatureScaler.fit(values[split.train], list(samples.features))
         inputs = torch.from_numpy(encoder.transform(values))
@@ -159,6 +167,8 @@ def _fit_sequences(samples: Samples, options: DataOptions) -> SequenceEncoder:
             align=cast(Any, options.align),
             unknown=cast(Any, options.unknown),
             iupac=cast(Any, options.iupac),
+            encoding=options.encoding,
+            both_strands=options.both_strands,
         )
     except LengthError as error:
         raise located(error, samples.ids, samples.where) from None
@@ -169,3 +179,11 @@ def located(
 ) -> FormatError:
     """The error with the file, line and id of its record."""
     return FormatError(f"{where(error.record)}: record {ids[error.record]!r}: {error}")
+
+
+def _check_table(options: DataOptions) -> None:
+    """Refuse what only sequences have."""
+    asked = {"encoding": options.encoding != ONE_HOT, "both-strands": options.both_strands}
+    for name, given in asked.items():
+        if given:
+            raise InputError(f"{name}: sequences needed, a table of features found; leave it out")

@@ -46,6 +46,9 @@ class DataOptions:
         alphabet: ``dna``, ``rna``, ``protein`` or ``custom:LETTERS``.
         unknown: what N and X stand for.
         iupac: what other ambiguity codes stand for.
+        encoding: ``onehot``, ``kmer:K`` or ``onehot+kmer:K``; see
+            :class:`bionn.preprocess.encoding.Encoding`.
+        both_strands: average predictions over a sequence and its reverse complement.
         allow_missing: leave out samples without a target, and targets without a sample.
         seed: of the split.
     """
@@ -73,6 +76,8 @@ class DataOptions:
     alphabet: str = "dna"
     unknown: str = "zero"
     iupac: str = "expand"
+    encoding: str = "onehot"
+    both_strands: bool = False
     allow_missing: bool = False
     seed: int = 0
 

@@ -149,14 +149,24 @@ def set_code_table(model: torch.nn.Module, table: Tensor) -> None:
             module.table = table.to(device=module.weight.device, dtype=module.weight.dtype)
 
 
-def feed(model: torch.nn.Module, inputs: Tensor, table: Tensor | None) -> Tensor:
+def feed(
+    model: torch.nn.Module,
+    inputs: Tensor,
+    table: Tensor | None,
+    features: torch.nn.Module | None = None,
+) -> Tensor:
     """What a network is to be given: features and floats as they are, codes as it takes them.
 
     Args:
         model: any network; one without a ``OneHotLinear`` is given one-hot ``(N, A, L)``.
         inputs: codes ``(N, L)``, one-hot ``(N, A, L)`` or features ``(N, F)``.
         table: what codes stand for; None for features.
+        features: makes features of codes, for an encoding with k-mers.
     """
-    if inputs.is_floating_point() or table is None or takes_codes(model):
+    if inputs.is_floating_point() or table is None:
+        return inputs
+    if features is not None:
+        return features(inputs)
+    if takes_codes(model):
         return inputs
     return one_hot(inputs, table)

@@ -3,13 +3,17 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, replace
 from typing import Any, Literal
 
 import numpy as np
+import torch
+from torch import Tensor
 
 from bionn.errors import InputError
+from bionn.preprocess.encoding import ONE_HOT, Encoding, SequenceFeatures
 from bionn.sequences.alphabet import Alphabet, Iupac, Unknown, alphabet_named
+from bionn.sequences.transforms import reverse_complement
 
 Align = Literal["left", "center", "right"]
 ALIGNMENTS: tuple[Align, ...] = ("left", "center", "right")
@@ -34,6 +38,9 @@ class SequenceEncoder:
         crop: whether a longer sequence is cut at the end away from the alignment.
         unknown: what N and X stand for.
         iupac: what the other ambiguity codes stand for.
+        encoding: what the network is given of the codes; see :class:`Encoding`.
+        scale: the number that k-mer columns are multiplied by.
+        both_strands: whether predictions are averaged over a sequence and its reverse complement.
     """
 
     alphabet: str
@@ -42,6 +49,9 @@ class SequenceEncoder:
     crop: bool
     unknown: Unknown
     iupac: Iupac
+    encoding: str = ONE_HOT
+    scale: float = 1.0
+    both_strands: bool = False
 
     @classmethod
     def fit(
@@ -53,17 +63,27 @@ class SequenceEncoder:
         align: Align | None = None,
         unknown: Unknown = "zero",
         iupac: Iupac = "expand",
+        encoding: str = ONE_HOT,
+        both_strands: bool = False,
     ) -> SequenceEncoder:
         """Find the length: the one given, else that of the longest sequence.
 
+        K-mers alone need no length: sequences of any are padded for storage, and nothing is cut.
+
         Raises:
             LengthError: lengths differ and neither an alignment nor a length was given.
+            InputError: an encoding, or a strand, that the alphabet does not have.
         """
-        alphabet_named(alphabet)
+        parts = Encoding.parse(encoding)
+        parts.spectrum(alphabet_named(alphabet))
+        if both_strands:
+            _ = alphabet_named(alphabet).complement
         lengths = np.fromiter(map(len, sequences), dtype=np.int64, count=len(sequences))
         if length is not None:
             if length < 1:
                 raise InputError(f"length: at least 1 needed, {length} found; choose more")
+            align = align or "left"
+        elif not parts.one_hot:
             align = align or "left"
         elif align is None and lengths.size and (lengths != lengths[0]).any():
             odd = int(np.argmax(lengths != lengths[0]))
@@ -80,7 +100,18 @@ class SequenceEncoder:
             crop=length is not None,
             unknown=unknown,
             iupac=iupac,
+            encoding=encoding,
+            both_strands=both_strands,
         )
+
+    def scaled(self, codes: Tensor) -> SequenceEncoder:
+        """The same with the scale of k-mer columns fitted.
+
+        Args:
+            codes: of the training rows, ``(N, L)``.
+        """
+        features = replace(self, scale=1.0).features()
+        return self if features is None else replace(self, scale=features.fit_scale(codes))
 
     @property
     def symbols(self) -> Alphabet:
@@ -88,9 +119,22 @@ class SequenceEncoder:
         return alphabet_named(self.alphabet)
 
     @property
-    def input_shape(self) -> tuple[int, int]:
-        """``(A, L)``: the shape of one one-hot encoded sequence."""
-        return len(self.symbols.letters), self.length
+    def input_shape(self) -> int | tuple[int, int]:
+        """``(A, L)``: the shape of one one-hot encoded sequence; with k-mers the number of features."""
+        letters, parts = len(self.symbols.letters), Encoding.parse(self.encoding)
+        spectrum = parts.spectrum(self.symbols)
+        if spectrum is None:
+            return letters, self.length
+        return spectrum.num_columns + letters * self.length * parts.one_hot
+
+    def features(self) -> SequenceFeatures | None:
+        """What turns codes into the features of an encoding with k-mers; None for one-hot alone."""
+        parts = Encoding.parse(self.encoding)
+        spectrum = parts.spectrum(self.symbols)
+        if spectrum is None:
+            return None
+        table = torch.from_numpy(self.code_table) if parts.one_hot else None
+        return SequenceFeatures(spectrum, table=table, scale=self.scale)
 
     @property
     def code_table(self) -> np.ndarray:
@@ -100,12 +144,14 @@ class SequenceEncoder:
     def encode(self, sequences: Sequence[str]) -> np.ndarray:
         """Codes ``uint8 (N, length)``, padded and cut as the alignment says.
 
+        For k-mers alone, where no length was given, a longer sequence makes all rows as long.
+
         Raises:
             LengthError: a sequence is too long, or too short where there is no alignment.
             SymbolError: a symbol has no code.
         """
-        flat = self.symbols.encode_flat(sequences, unknown=self.unknown, iupac=self.iupac)
         lengths = np.fromiter(map(len, sequences), dtype=np.int64, count=len(sequences))
+        flat = self.symbols.encode_flat(sequences, unknown=self.unknown, iupac=self.iupac)
         return self.fitted(flat, lengths)
 
     def fitted(self, flat: np.ndarray, lengths: np.ndarray) -> np.ndarray:
@@ -118,6 +164,9 @@ class SequenceEncoder:
         Raises:
             LengthError: as in :meth:`encode`.
         """
+        longest = int(lengths.max(initial=0))
+        if longest > self.length and not self.crop and not Encoding.parse(self.encoding).one_hot:
+            return replace(self, length=longest).fitted(flat, lengths)
         if (lengths == self.length).all():
             return flat.reshape(len(lengths), self.length)
         self._check_lengths(lengths)
@@ -147,6 +196,15 @@ class SequenceEncoder:
             remedy = "cut the sequence, or train with that length (length)"
             raise LengthError(odd, f"at most {self.length}", int(lengths[odd]), remedy)
 
+    def other_strand(self, codes: Tensor) -> Tensor:
+        """The reverse complement of codes ``(N, L)``, each where its sequence stands.
+
+        Raises:
+            InputError: the alphabet is neither DNA nor RNA.
+        """
+        complement = torch.from_numpy(self.symbols.complement)
+        return reverse_complement(codes, complement, padding=self.symbols.padding_code)
+
     def to_manifest(self) -> dict[str, Any]:
         """Plain data from which :meth:`from_manifest` makes an equal encoder."""
         return asdict(self) | {
@@ -159,5 +217,6 @@ class SequenceEncoder:
     @classmethod
     def from_manifest(cls, manifest: dict[str, Any]) -> SequenceEncoder:
         """The encoder that a manifest describes."""
-        fields = ("alphabet", "length", "align", "crop", "unknown", "iupac")
-        return cls(**{name: manifest[name] for name in fields})
+        needed = ("alphabet", "length", "align", "crop", "unknown", "iupac")
+        later = [name for name in ("encoding", "scale", "both_strands") if name in manifest]
+        return cls(**{name: manifest[name] for name in (*needed, *later)})

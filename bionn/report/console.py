@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
@@ -15,6 +16,7 @@ from bionn.data.prepared import Prepared
 from bionn.data.samples import Samples
 from bionn.data.splits import Split
 from bionn.metrics import CLASSIFICATION, REGRESSION
+from bionn.preprocess.encoding import ONE_HOT
 from bionn.preprocess.sequences import SequenceEncoder
 from bionn.training.options import TrainingOptions
 
@@ -37,12 +39,15 @@ def print_training(console: Console, prepared: Prepared, options: TrainingOption
     encoder = prepared.encoder
     if isinstance(encoder, SequenceEncoder):
         aligned = f", aligned {encoder.align}" if encoder.align else ""
-        size = encoder.input_shape[0] * encoder.input_shape[1]
-        console.print(f"inputs: {encoder.length} positions of {encoder.alphabet}{aligned}")
+        coded = "" if encoder.encoding == ONE_HOT else f", as {encoder.encoding}"
+        console.print(f"inputs: {encoder.length} positions of {encoder.alphabet}{aligned}{coded}")
     else:
-        size = encoder.input_shape
-        console.print(f"inputs: {size} features, imputed by the median, standardised")
+        console.print(
+            f"inputs: {encoder.input_shape} features, imputed by the median, standardised"
+        )
     assert options.hidden is not None
+    shape = encoder.input_shape
+    size = shape if isinstance(shape, int) else math.prod(shape)
     widths = [size, *options.hidden, prepared.targets.num_outputs]
     console.print(
         f"network: MLP {'-'.join(map(str, widths))}, {options.activation}, "

@@ -66,11 +66,12 @@ class Task(L.LightningModule):
         self.schedule: Schedule = schedule
         self.scores = Scores(kind, names)
         self.register_buffer("code_table", None, persistent=False)
+        self.features: torch.nn.Module | None = None
         self._train_losses: list[tuple[Tensor, int]] = []
         self._other_losses: list[tuple[Tensor, int]] = []
 
     def setup(self, stage: str) -> None:
-        """Learn from the data module, if it knows, what the codes stand for."""
+        """Learn from the data module, if it knows, what codes stand for and which features they give."""
         del stage
         data = getattr(self.trainer, "datamodule", None)
         found = getattr(data, "task", self.kind)
@@ -83,10 +84,12 @@ class Task(L.LightningModule):
         if table is not None:
             self.code_table = table.to(self.device)
             set_code_table(self.model, table)
+        features = getattr(data, "sequence_features", None)
+        self.features = None if features is None else features.to(self.device)
 
     def forward(self, inputs: Tensor) -> Tensor:
         """Logits ``(N, out)`` for codes, one-hot columns or features."""
-        return self.model(feed(self.model, inputs, self.code_table))
+        return self.model(feed(self.model, inputs, self.code_table, self.features))
 
     def loss(self, logits: Tensor, targets: Tensor) -> Tensor:
         """The objective, a mean over the batch."""

@@ -9,7 +9,13 @@ import torch
 from hypothesis import given
 from hypothesis import strategies as st
 
-from bionn.data.batches import ResidentBatches, resolve_batch_size
+from bionn.data.batches import (
+    EVALUATION_NUMBERS,
+    EVALUATION_ROWS,
+    ResidentBatches,
+    evaluation_rows,
+    resolve_batch_size,
+)
 from tests.support.refusals import refused
 
 INPUTS = torch.arange(60).reshape(20, 3)
@@ -81,3 +87,10 @@ def test_what_is_no_batch_size_is_refused(batch_size: Any) -> None:
 
 def test_batch_sizes_from_full_to_one() -> None:
     assert [resolve_batch_size(size, 10) for size in ("full", 1, 7, 99)] == [10, 1, 7, 99]
+
+
+def test_evaluation_batches_are_smaller_where_a_row_has_very_many_features() -> None:
+    assert evaluation_rows((4, 251)) == evaluation_rows(4096) == EVALUATION_ROWS
+    assert evaluation_rows(2**17) * 2**17 == EVALUATION_NUMBERS
+    assert evaluation_rows(0) == EVALUATION_ROWS
+    assert evaluation_rows(10**12) == 1

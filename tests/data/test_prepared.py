@@ -190,3 +190,20 @@ def test_the_audit_counts_what_is_there() -> None:
     assert report["features"]["with_missing_values"] == gaps[gaps > 0].to_dict()
     assert report["targets"]["y"]["mean"] == pytest.approx(frame["y"].mean())
     assert report["notes"] == list(made.samples.notes)
+
+
+def test_the_scale_of_kmers_is_fitted_on_the_training_rows_alone() -> None:
+    frame = sequences()
+    changed = frame.copy()
+    outside = changed["part"] != "train"
+    changed.loc[outside, "sequence"] = "AAAAAAAAAAAA"
+    first, second = (prepared(each, encoding="kmer:2") for each in (frame, changed))
+    assert first.encoder.to_manifest() == second.encoder.to_manifest()
+    changed.loc[~outside, "sequence"] = ["AAAAAACCCCCC", "GGGGGGTTTTTT"] * 10
+    assert prepared(changed, encoding="kmer:2").encoder.to_manifest() != first.encoder.to_manifest()
+
+
+def test_what_only_sequences_have_is_refused_for_tables() -> None:
+    for name, value in (("encoding", "kmer:3"), ("both_strands", True)):
+        with refused(f"{name.replace('_', '-')}: sequences needed", "features"):
+            prepared(expression(), **{name: value})

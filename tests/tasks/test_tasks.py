@@ -86,7 +86,7 @@ def test_any_network_learns(kind: str, network: str) -> None:
 @pytest.mark.parametrize("network", ["mlp", "convolution"])
 @pytest.mark.parametrize("kind", KINDS)
 def test_logged_losses_are_means_over_rows(kind: str, network: str, monkeypatch) -> None:
-    monkeypatch.setattr("bionn.data.modules.EVALUATION_ROWS", 7)
+    monkeypatch.setattr("bionn.data.batches.EVALUATION_ROWS", 7)
     data = data_of(kind, batch_size=53)  # 54 training rows: batches of 53 and 1
     task = task_of(data, network, optimizer=STAND_STILL)
     trainer = L.Trainer(max_epochs=1, **SETTINGS)
@@ -110,7 +110,7 @@ def test_a_training_cut_short_logs_the_loss_of_the_rows_it_saw() -> None:
 
 @pytest.mark.parametrize("kind", KINDS)
 def test_validate_and_test_log_loss_and_all_scores(kind: str, monkeypatch) -> None:
-    monkeypatch.setattr("bionn.data.modules.EVALUATION_ROWS", 7)
+    monkeypatch.setattr("bionn.data.batches.EVALUATION_ROWS", 7)
     data = data_of(kind)
     task = task_of(data)
     trainer = L.Trainer(**SETTINGS, max_epochs=1)
