@@ -63,8 +63,14 @@ def prediction_table(
     return frame
 
 
-def average_folds(results: list[dict[str, Any]]) -> dict[str, Any]:
-    """Means and standard deviations over folds, and the folds themselves."""
+def average_folds(results: list[dict[str, Any]], repeats: int = 1) -> dict[str, Any]:
+    """Means and standard deviations over folds, and the folds themselves.
+
+    Args:
+        results: the ``metrics.json`` of every fold.
+        repeats: how many times the folds were made; with several, ``test_std_of_repeats`` is the
+            standard deviation of the repetitions' means, which tells what the choice of folds does.
+    """
     task = results[0]["task"]
     names = ("loss", *(REGRESSION if task == "regression" else CLASSIFICATION))
 
@@ -78,11 +84,15 @@ def average_folds(results: list[dict[str, Any]]) -> dict[str, Any]:
     means = {
         part: over_folds([result[part] for result in results], np.mean) for part in ("test", "val")
     }
+    ways = np.array_split(np.arange(len(results)), repeats)
+    own = [over_folds([results[k]["test"] for k in way.tolist()], np.mean) for way in ways]
+    spread = {"repeats": repeats, "test_std_of_repeats": over_folds(own, np.std)}
     return {
         "task": task,
         "n": {part: [result["n"][part] for result in results] for part in ("train", "val", "test")},
         **means,
         "test_std": over_folds([result["test"] for result in results], np.std),
+        **(spread if repeats > 1 else {}),
         "baselines": {
             name: {
                 part: over_folds([result["baselines"][name][part] for result in results], np.mean)

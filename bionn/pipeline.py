@@ -82,6 +82,7 @@ def run(
     print_training(console, first, settled)
 
     results, predictors, tables = [], [], []
+    repeats = splits[-1].repeat + 1
     with building(directory) as folder:
         write_config(folder, sources, data_options, settled)
         write_splits(folder, samples, splits)
@@ -100,10 +101,11 @@ def run(
             write_json(metrics, own / "metrics.json")
             results.append(metrics)
             predictors.append(predictor)
-            tables.append(table[table["split"] == "test"])
+            tested = table[table["split"] == "test"]
+            tables.append(tested.assign(repeat=split.repeat + 1) if repeats > 1 else tested)
         metrics = results[0]
         if len(splits) > 1:
-            metrics = average_folds(results)
+            metrics = average_folds(results, repeats)
             write_table(pd.concat(tables, ignore_index=True), folder / "predictions.tsv")
         metrics["seconds"]["total"] = round(time.perf_counter() - start, 3)
         write_json(metrics, folder / "metrics.json")

@@ -35,6 +35,10 @@ RUNS: dict[str, tuple[Path, dict[str, Any]]] = {
     "regression": (EXPRESSION, {"target": TARGETS, "features": GENES}),
     "single": (EXPRESSION, {"target": "tgt1", "features": GENES}),
     "folds": (EXPRESSION, {"target": ["tgt1"], "features": GENES, "folds": 3}),
+    "repeats": (
+        EXPRESSION,
+        {"target": ["tgt1"], "features": GENES, "folds": 3, "repeats": 2, "baselines": False},
+    ),
 }
 CLASS_SCORES = {"loss", "accuracy", "auroc", "auprc", "mcc", "f1"}
 REGRESSION_SCORES = {"loss", "r2", "pearson", "spearman", "mse", "mae"}
@@ -128,6 +132,27 @@ def test_metrics_json_of_folds_holds_means_deviations_and_the_folds(shared) -> N
         assert metrics["test_std"][score] == pytest.approx(np.std(values))
     linear = [fold["baselines"]["linear"]["test"]["r2"] for fold in metrics["folds"]]
     assert metrics["baselines"]["linear"]["test"]["r2"] == pytest.approx(np.mean(linear))
+
+
+def test_repeated_folds_are_averaged_with_the_spread_of_folds_and_of_repetitions(shared) -> None:
+    directory, metrics, table = shared["repeats"]
+    scores = np.array([fold["test"]["r2"] for fold in metrics["folds"]])
+    assert len(scores) == 6
+    assert metrics["repeats"] == 2
+    assert metrics["test"]["r2"] == pytest.approx(scores.mean())
+    assert metrics["test_std"]["r2"] == pytest.approx(scores.std())
+    means = scores.reshape(2, 3).mean(axis=1)
+    assert metrics["test_std_of_repeats"]["r2"] == pytest.approx(means.std())
+    splits = pd.read_csv(directory / "splits.tsv", sep="\t")
+    assert list(splits) == ["id", "fold_1", "fold_2"]
+    assert sorted(splits["fold_1"].unique()) == [0, 1, 2]
+    assert sorted(splits["fold_2"].unique()) == [3, 4, 5]
+    for repeat in (1, 2):
+        own = table[table["repeat"] == repeat]
+        assert sorted(own["id"]) == sorted(splits["id"])
+    fifth = pd.read_csv(directory / "fold_5" / "predictions.tsv", sep="\t")
+    tested = fifth.loc[fifth["split"] == "test", "id"]
+    assert set(tested) == set(splits.loc[splits["fold_2"] == 5, "id"])
 
 
 @pytest.mark.parametrize(

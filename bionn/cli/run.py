@@ -5,7 +5,8 @@ from __future__ import annotations
 from argparse import BooleanOptionalAction
 from collections.abc import Sequence
 
-from bionn.cli.parser import Parser, batch_size, integers, read_config, shares, words
+from bionn.cli.data_options import add_data_options
+from bionn.cli.parser import Parser, batch_size, integers, read_config
 
 
 def make_parser() -> Parser:
@@ -19,46 +20,7 @@ def make_parser() -> Parser:
     )
     parser.add_argument("inputs", nargs="*", metavar="INPUT", help="FASTA files or a table")
     parser.add_argument("--config", metavar="FILE", help="YAML of options, as config.yaml of a run")
-    data = parser.add_argument_group("data")
-    data.add_argument("--labels", metavar="TABLE", help="table with a row an id")
-    data.add_argument("--target", nargs="+", metavar="COL", help="column(s) to predict")
-    data.add_argument("--id-column", metavar="COL", help="column of ids")
-    data.add_argument(
-        "--id", dest="id_rule", choices=("first", "full"), help="part of a FASTA header"
-    )
-    data.add_argument("--sequence-column", metavar="COL", help="column of sequences")
-    data.add_argument("--features", nargs="+", metavar="COL", help="feature columns")
-    data.add_argument("--columns", type=words, metavar="A,B", help="names for a headerless table")
-    data.add_argument("--classes", type=words, metavar="A,B", help="keep only these classes")
-    data.add_argument("--task", help="auto, binary, multiclass or regression")
-    data.add_argument("--val", metavar="FILE", help="validation samples")
-    data.add_argument("--test", metavar="FILE", help="test samples")
-    data.add_argument("--split", help="random, stratified or group")
-    data.add_argument("--split-column", metavar="COL", help="column of train / val / test")
-    data.add_argument("--fold-column", metavar="COL", help="column of folds 0..K-1, or drop")
-    data.add_argument("--folds", type=int, metavar="K", help="cross-validate with K folds")
-    data.add_argument("--group-column", metavar="COL", help="rows of one group stay together")
-    data.add_argument("--group-pattern", metavar="REGEX", help="group: first group of it in the id")
-    data.add_argument("--fractions", type=shares, metavar=".8,.1,.1", help="train, val, test")
-    data.add_argument("--length", type=int, metavar="L", help="cut or pad sequences to L")
-    data.add_argument("--align", help="left, center or right, for sequences of unequal length")
-    data.add_argument("--alphabet", help="dna, rna, protein or custom:LETTERS")
-    data.add_argument("--unknown", help="N and X: zero, uniform or error")
-    data.add_argument("--iupac", help="R, Y, ...: expand, unknown or error")
-    data.add_argument(
-        "--encoding",
-        metavar="E",
-        help="onehot, kmer:K, kmer:K-K or onehot+kmer:K; after K: ,canonical ,frequency",
-    )
-    data.add_argument(
-        "--both-strands",
-        action=BooleanOptionalAction,
-        default=None,
-        help="average predictions over a sequence and its reverse complement",
-    )
-    data.add_argument(
-        "--allow-missing", action="store_true", default=None, help="leave out what has no partner"
-    )
+    add_data_options(parser)
     training = parser.add_argument_group("network and training")
     training.add_argument("--hidden", type=integers, metavar="512,128", help="hidden widths")
     training.add_argument("--activation", help="relu, tanh, sigmoid, gelu, ...")

@@ -156,12 +156,17 @@ class FastaDataModule(ResidentDataModule):
         id_column: the column of ids.
         id_rule: which part of a FASTA header is the id: ``first`` word or ``full``.
         sequence_column: the column of sequences.
-        split: ``stratified``, ``random`` or ``group``.
+        split: ``stratified``, ``random``, ``group``, ``chromosome``, ``homology`` or
+            ``leave-one-group-out``.
         split_column: a column of ``train`` / ``val`` / ``test``.
         fold_column: a column of fold numbers.
+        folds: make so many folds, of which ``fold`` is the test part.
         fold: the test fold.
         group_column: rows of one group stay together.
         group_pattern: a regular expression whose first group, found in the id, is the group.
+        val_chromosomes: the chromosomes of the validation rows.
+        test_chromosomes: the chromosomes of the test rows.
+        identity: sequences this alike or more are in one part of a homology split.
         fractions: shares of train, validation and test.
         classes: keep only rows of these classes.
         task: ``auto``, ``binary``, ``multiclass`` or ``regression``.
@@ -192,9 +197,13 @@ class FastaDataModule(ResidentDataModule):
         split: str | None = "stratified",
         split_column: str | None = None,
         fold_column: str | None = None,
+        folds: int | None = None,
         fold: int = 0,
         group_column: str | None = None,
         group_pattern: str | None = None,
+        val_chromosomes: list[str] | None = None,
+        test_chromosomes: list[str] | None = None,
+        identity: float = 0.8,
         fractions: tuple[float, float, float] = (0.8, 0.1, 0.1),
         classes: list[str] | None = None,
         task: str = "auto",
@@ -221,8 +230,12 @@ class FastaDataModule(ResidentDataModule):
             split=split,
             split_column=split_column,
             fold_column=fold_column,
+            folds=folds,
             group_column=group_column,
             group_pattern=group_pattern,
+            val_chromosomes=val_chromosomes,
+            test_chromosomes=test_chromosomes,
+            identity=identity,
             fractions=fractions,
             classes=classes,
             task=task,
@@ -253,9 +266,10 @@ class ExpressionDataModule(ResidentDataModule):
         features: the feature columns; all numeric ones but the targets when None.
         labels: a sample sheet with a row an id, which holds the target.
         id_column: the column of ids.
-        split: ``stratified``, ``random`` or ``group``.
+        split: ``stratified``, ``random``, ``group`` or ``leave-one-group-out``.
         split_column: a column of ``train`` / ``val`` / ``test``.
         fold_column: a column of fold numbers.
+        folds: make so many folds, of which ``fold`` is the test part.
         fold: the test fold.
         group_column: rows of one group (a donor, a mouse) stay together.
         group_pattern: a regular expression whose first group, found in the id, is the group.
@@ -281,6 +295,7 @@ class ExpressionDataModule(ResidentDataModule):
         split: str | None = "stratified",
         split_column: str | None = None,
         fold_column: str | None = None,
+        folds: int | None = None,
         fold: int = 0,
         group_column: str | None = None,
         group_pattern: str | None = None,
@@ -302,6 +317,7 @@ class ExpressionDataModule(ResidentDataModule):
             split=split,
             split_column=split_column,
             fold_column=fold_column,
+            folds=folds,
             group_column=group_column,
             group_pattern=group_pattern,
             fractions=fractions,

@@ -34,12 +34,17 @@ class DataOptions:
         task: what the targets are; found from their values when ``auto``.
         val: a file of validation samples.
         test: a file of test samples.
-        split: ``random``, ``stratified`` (by class; random for regression) or ``group``.
+        split: ``stratified`` (by class, or by quantile of a regression target), ``random``,
+            ``group``, ``chromosome``, ``homology`` or ``leave-one-group-out``.
         split_column: a column of ``train`` / ``val`` / ``test``.
         fold_column: a column of fold numbers 0..K-1, or ``drop``.
         folds: make this many folds by ``split``.
+        repeats: make the folds so many times, each time otherwise.
         group_column: rows of one group stay together, whatever the ``split``.
         group_pattern: a regular expression whose first group, found in the id, is the group.
+        val_chromosomes: the chromosomes of the validation rows; implies ``split`` chromosome.
+        test_chromosomes: those of the test rows.
+        identity: sequences this alike or more are in one part of a homology split.
         fractions: shares of train, validation and test.
         length: positions of an encoded sequence; the longest sequence's when None.
         align: where shorter sequences stand; None: lengths must not differ.
@@ -68,8 +73,12 @@ class DataOptions:
     split_column: str | None = None
     fold_column: str | None = None
     folds: int | None = None
+    repeats: int = 1
     group_column: str | None = None
     group_pattern: str | None = None
+    val_chromosomes: Sequence[str] | None = None
+    test_chromosomes: Sequence[str] | None = None
+    identity: float = 0.8
     fractions: tuple[float, float, float] = (0.8, 0.1, 0.1)
     length: int | None = None
     align: str | None = None

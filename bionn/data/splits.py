@@ -1,18 +1,19 @@
-"""Disjoint train, validation and test rows: random, stratified, by group, by a given column."""
+"""Disjoint train, validation and test rows: by what strategy, or as a column or files give them."""
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-from dataclasses import dataclass
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import Any
 
 import numpy as np
-import pandas as pd
 
+from bionn.data.columns import some
+from bionn.data.parts import group_parts, random_parts, strata, stratified_parts
 from bionn.data.samples import DataOptions, Samples
 from bionn.data.targets import Targets
+from bionn.data.together import Together, keep_together, kind_of_split
 from bionn.errors import FormatError, InputError, did_you_mean
-
-SPLITS = ("random", "stratified", "group")
 
 
 @dataclass(frozen=True)
@@ -22,12 +23,16 @@ class Split:
     Attributes:
         train, val, test: ``int64`` row numbers, ascending.
         name: how the split was made, in words.
+        repeat: which repetition of a cross-validation it belongs to, from 0.
+        facts: what the strategy found out on the way, as plain data for the certificate.
     """
 
     train: np.ndarray
     val: np.ndarray
     test: np.ndarray
     name: str
+    repeat: int = 0
+    facts: Mapping[str, Any] = field(default_factory=dict)
 
     def parts(self, rows: int) -> list[str]:
         """``train``, ``val``, ``test`` or ``drop`` for each of so many rows."""
@@ -37,69 +42,8 @@ class Split:
         return parts.tolist()
 
 
-def random_parts(rows: int, fractions: Sequence[float], rng: np.random.Generator) -> np.ndarray:
-    """A part number for each row, in the shares asked for.
-
-    Example:
-        >>> np.bincount(random_parts(10, (.8, .1, .1), np.random.default_rng(0))).tolist()
-        [8, 1, 1]
-    """
-    bounds = np.round(np.cumsum(fractions) / sum(fractions) * rows).astype(int)
-    parts = np.searchsorted(bounds, np.arange(rows), side="right")
-    return parts[np.argsort(rng.permutation(rows))]
-
-
-def stratified_parts(
-    classes: np.ndarray, fractions: Sequence[float], rng: np.random.Generator
-) -> np.ndarray:
-    """A part number for each row, every class in the shares asked for.
-
-    A class with as many rows as parts or more has a row in every part.
-    """
-    parts = np.empty(len(classes), dtype=np.int64)
-    for name in np.unique(classes):
-        rows = np.flatnonzero(classes == name)
-        own = random_parts(len(rows), fractions, rng)
-        absent = [part for part in range(len(fractions)) if not (own == part).any()]
-        if len(rows) >= len(fractions):
-            for part in absent:
-                largest = int(np.argmax(np.bincount(own, minlength=len(fractions))))
-                own[int(np.argmax(own == largest))] = part
-        parts[rows] = own
-    return parts
-
-
-def group_parts(
-    groups: Sequence[str], fractions: Sequence[float], rng: np.random.Generator
-) -> np.ndarray:
-    """A part number for each row, equal for rows of one group, shares as near as groups allow.
-
-    Large groups are dealt out first, each to the part that lacks most rows; the last ones to parts
-    that have none yet.
-
-    Raises:
-        InputError: fewer groups than parts.
-    """
-    names, member, sizes = np.unique(np.asarray(groups), return_inverse=True, return_counts=True)
-    if len(names) < len(fractions):
-        raise InputError(
-            f"split: at least {len(fractions)} groups needed, {len(names)} found; "
-            "choose another group-column or group-pattern"
-        )
-    want = np.asarray(fractions, dtype=float) / sum(fractions) * len(member)
-    shuffled = rng.permutation(len(names))
-    part_of = np.empty(len(names), dtype=np.int64)
-    empty = np.ones(len(fractions), dtype=bool)
-    for dealt, group in enumerate(shuffled[np.argsort(-sizes[shuffled], kind="stable")]):
-        must_fill = len(names) - dealt <= empty.sum()
-        part = int(np.argmax(np.where(empty, want, -np.inf) if must_fill else want))
-        part_of[group], empty[part] = part, False
-        want[part] -= sizes[group]
-    return part_of[member]
-
-
 def make_splits(samples: Samples, targets: Targets, options: DataOptions) -> list[Split]:
-    """The split that the options ask for, or the K of a cross-validation.
+    """The split that the options ask for, or those of a cross-validation: fold by fold, R times.
 
     Raises:
         InputError: an unknown kind of split, too few groups, a part or fold left without rows.
@@ -112,61 +56,88 @@ def make_splits(samples: Samples, targets: Targets, options: DataOptions) -> lis
             f"{', '.join(f'{share:g}' for share in options.fractions)} found; write .8,.1,.1 for "
             "8 of 10 rows to train on"
         )
-    kind = options.split or "stratified"
-    if kind not in SPLITS:
-        raise InputError(
-            f"split: one of {', '.join(SPLITS)} needed, {kind!r} found{did_you_mean(kind, SPLITS)}; "
-            "choose one"
-        )
+    kind = kind_of_split(options)
     if kind == "group" and samples.column("group") is None:
         raise InputError("split: group needs group-column or group-pattern; name one")
-    given_parts, folds = samples.column("part"), samples.column("fold")
-    parts_given = given_parts is not None and any(given_parts)
-    if options.folds is not None and parts_given:
-        raise InputError("folds: not together with split-column, val or test; leave one out")
-    if folds is not None and (parts_given or options.folds is not None):
-        raise InputError(
-            "fold-column: not together with split-column, val, test or folds; leave one out"
-        )
+    given, folds = samples.column("part"), samples.column("fold")
+    parts_given = given is not None and any(given)
+    _check_combination(kind, options, parts_given=parts_given, folds_given=folds is not None)
     if folds is not None:
         splits = _given_folds(samples, folds)
         _check_groups(samples, [f if f.lower() == "drop" else f"fold {int(f)}" for f in folds])
-    elif given_parts is not None and any(given_parts):
-        _check_groups(samples, [part or "train" for part in given_parts])
-        splits = [_given_parts(np.asarray(given_parts), samples, targets, options)]
-    elif options.folds is not None:
-        splits = _new_folds(samples, targets, options)
+    elif given is not None and any(given):
+        _check_groups(samples, [part or "train" for part in given])
+        splits = [_given_parts(np.asarray(given), samples, targets, options)]
     else:
-        rows = np.arange(len(samples))
-        parts, name = _divide(rows, options.fractions, samples, targets, options)
-        train, val, test = (np.flatnonzero(parts == part) for part in range(3))
-        splits = [Split(train, val, test, name)]
+        together = keep_together(samples, options)
+        if kind == "leave-one-group-out":
+            splits = _one_group_out(together)
+        elif options.folds is not None:
+            splits = _new_folds(samples, targets, options, together)
+        elif options.val_chromosomes or options.test_chromosomes:
+            splits = [_chromosome_parts(samples, targets, options, together)]
+        else:
+            rows = np.arange(len(samples))
+            parts, name = _divide(rows, options.fractions, together, targets, options)
+            train, val, test = (np.flatnonzero(parts == part) for part in range(3))
+            splits = [Split(train, val, test, name, facts=together.facts)]
     for split in splits:
         _check(split, samples, targets)
     return splits
 
 
+def _check_combination(
+    kind: str, options: DataOptions, *, parts_given: bool, folds_given: bool
+) -> None:
+    """Refuse options of which one would be passed over in silence."""
+    chromosomes = bool(options.val_chromosomes or options.test_chromosomes)
+    if options.folds is not None and parts_given:
+        raise InputError("folds: not together with split-column, val or test; leave one out")
+    if folds_given and (parts_given or options.folds is not None):
+        raise InputError(
+            "fold-column: not together with split-column, val, test or folds; leave one out"
+        )
+    if kind == "leave-one-group-out" and (parts_given or folds_given or options.folds is not None):
+        raise InputError(
+            "split: leave-one-group-out makes its own folds, not together with folds, fold-column, "
+            "split-column, val or test; leave one out"
+        )
+    if chromosomes and (parts_given or folds_given or options.folds is not None):
+        raise InputError(
+            "test-chromosomes and val-chromosomes: not together with folds, fold-column, "
+            "split-column, val or test; leave one out"
+        )
+    if options.repeats < 1 or (options.repeats > 1 and options.folds is None):
+        raise InputError(
+            f"repeats: 1, or more together with folds needed, {options.repeats} found; add folds"
+        )
+
+
 def _divide(
     rows: np.ndarray,
     shares: Sequence[float],
-    samples: Samples,
+    together: Together,
     targets: Targets,
     options: DataOptions,
+    repeat: int = 0,
 ) -> tuple[np.ndarray, str]:
     """Part numbers for the chosen rows, by the kind of split asked for, and its name."""
-    groups = samples.column("group")
-    rng = np.random.default_rng([options.seed, 0x5B117])
-    if groups is not None:  # rows of one group stay together, whatever the kind of split
-        return group_parts([groups[row] for row in rows], shares, rng), "group"
-    # Equal sequences stay together as well: a test row that was trained on tests nothing.
-    inputs = samples.contents() if samples.features is None else np.arange(len(samples))
-    distinct = pd.factorize(inputs[rows])[0]
-    firsts = np.unique(distinct, return_index=True)[1]
-    together = ", equal sequences together" if len(firsts) < len(rows) else ""
-    if options.split != "random" and targets.task != "regression":
-        parts = stratified_parts(targets.values[rows[firsts]], shares, rng)
-        return parts[distinct], f"stratified by class{together}"
-    return random_parts(len(firsts), shares, rng)[distinct], f"random{together}"
+    rng = np.random.default_rng([options.seed, 0x5B117, *([repeat] if repeat else [])])
+    wanted, name = None, "random"
+    if options.split != "random":
+        wanted = strata(targets)[rows]
+        name = "stratified by " + ("class" if targets.task != "regression" else "target quantile")
+        wanted = wanted if len(np.unique(wanted)) > 1 else None
+    if together.grouped:
+        parts = group_parts(together.labels[rows], shares, rng, wanted)
+        return parts, f"by {together.name}" + (f", {name}" if wanted is not None else "")
+    _, firsts, distinct = np.unique(together.labels[rows], return_index=True, return_inverse=True)
+    order = np.argsort(np.argsort(firsts))  # distinct inputs numbered as they first stand
+    firsts, distinct = np.sort(firsts), order[distinct]
+    suffix = f", {together.name}" if len(firsts) < len(rows) else ""
+    if wanted is not None:
+        return stratified_parts(wanted[firsts], shares, rng)[distinct], name + suffix
+    return random_parts(len(firsts), shares, rng)[distinct], f"random{suffix}"
 
 
 def _check_groups(samples: Samples, parts: Sequence[str]) -> None:
@@ -195,10 +166,54 @@ def _given_parts(
         raise InputError(
             "split: rows marked test needed, none found; mark some, or give a test file"
         )
+    facts: Mapping[str, Any] = {}
     if not len(val):
-        own, how = _divide(train, options.fractions[:2], samples, targets, options)
+        together = keep_together(samples, options)
+        own, how = _divide(train, options.fractions[:2], together, targets, options)
         train, val, name = train[own == 0], train[own == 1], f"as given, validation cut {how}"
-    return Split(train, val, test, name)
+        facts = together.facts
+    return Split(train, val, test, name, facts=facts)
+
+
+def _chromosome_parts(
+    samples: Samples, targets: Targets, options: DataOptions, together: Together
+) -> Split:
+    """Whole chromosomes to the parts that name them; a part that names none is cut from the rest."""
+    named = {"val": options.val_chromosomes or (), "test": options.test_chromosomes or ()}
+    part_of = np.full(len(together.names), "rest", dtype=object)
+    for part, chromosomes in named.items():
+        for chromosome in chromosomes:
+            if chromosome not in together.names:
+                raise InputError(
+                    f"{part}-chromosomes: no sample is on {chromosome!r}"
+                    f"{did_you_mean(chromosome, together.names)}; there are "
+                    f"{some(together.names, 30)}"
+                )
+            label = together.names.index(chromosome)
+            if part_of[label] not in ("rest", part):
+                raise InputError(
+                    f"{part}-chromosomes: {chromosome!r} is in val-chromosomes too; leave it out there"
+                )
+            part_of[label] = part
+    parts = part_of[together.labels]
+    absent = [part for part, chromosomes in named.items() if not chromosomes]
+    if absent:
+        rest = np.flatnonzero(parts == "rest")
+        names = ["rest", *absent]
+        places = [0, *(("val", "test").index(part) + 1 for part in absent)]
+        shares = [options.fractions[place] for place in places]
+        own, _ = _divide(rest, shares, together, targets, options)
+        parts[rest] = np.array(names, dtype=object)[own]
+    train, val, test = (np.flatnonzero(parts == part) for part in ("rest", "val", "test"))
+    held = {
+        part: [
+            name
+            for label, name in enumerate(together.names)
+            if (together.labels[rows] == label).any()
+        ]
+        for part, rows in (("train", train), ("val", val), ("test", test))
+    }
+    return Split(train, val, test, "by chromosome, as named", facts={"chromosomes": held})
 
 
 def _given_folds(samples: Samples, folds: Sequence[str]) -> list[Split]:
@@ -218,27 +233,46 @@ def _given_folds(samples: Samples, folds: Sequence[str]) -> list[Split]:
     return _rotate(parts, "folds as given")
 
 
-def _new_folds(samples: Samples, targets: Targets, options: DataOptions) -> list[Split]:
+def _new_folds(
+    samples: Samples, targets: Targets, options: DataOptions, together: Together
+) -> list[Split]:
     count = options.folds or 0
     if count < 3:
         raise InputError(f"folds: at least 3 needed, {count} found; choose more")
-    rows, groups = np.arange(len(samples)), samples.column("group")
-    if groups is not None and len(set(groups)) < count:
+    groups = len(np.unique(together.labels))
+    if together.grouped and groups < count:
         raise InputError(
-            f"folds: a group for each of {count} folds needed, {len(set(groups))} groups found; "
+            f"folds: a group for each of {count} folds needed, {groups} groups found; "
             "choose fewer folds"
         )
-    parts, name = _divide(rows, [1.0] * count, samples, targets, options)
-    empty = sorted(set(range(count)) - set(parts.tolist()))
-    if empty:
+    splits, rows = [], np.arange(len(samples))
+    for repeat in range(options.repeats):
+        parts, name = _divide(rows, [1.0] * count, together, targets, options, repeat)
+        empty = sorted(set(range(count)) - set(parts.tolist()))
+        if empty:
+            raise InputError(
+                f"folds: a row for each of {count} folds needed, none left for fold {empty[0]} "
+                f"({len(rows)} rows, {name}); choose fewer folds"
+            )
+        times = f", {options.repeats} times" if options.repeats > 1 else ""
+        splits += _rotate(parts, f"{count} folds{times}, {name}", repeat, together.facts)
+    return splits
+
+
+def _one_group_out(together: Together) -> list[Split]:
+    """A fold a group, in the natural order of the groups' names."""
+    if len(together.names) < 3:
         raise InputError(
-            f"folds: a row for each of {count} folds needed, none left for fold {empty[0]} "
-            f"({len(rows)} rows, {name}); choose fewer folds"
+            f"split: leave-one-group-out needs at least 3 groups, {len(together.names)} found; "
+            "choose another group-column or group-pattern"
         )
-    return _rotate(parts, f"{count} folds, {name}")
+    facts = {"folds": dict(enumerate(together.names))}
+    return _rotate(together.labels, f"leave one {together.name} out", facts=facts)
 
 
-def _rotate(folds: np.ndarray, name: str) -> list[Split]:
+def _rotate(
+    folds: np.ndarray, name: str, repeat: int = 0, facts: Mapping[str, Any] | None = None
+) -> list[Split]:
     """Test on fold k, choose on fold (k + 1) mod K, train on the others."""
     count = int(folds.max()) + 1
     return [
@@ -247,6 +281,8 @@ def _rotate(folds: np.ndarray, name: str) -> list[Split]:
             np.flatnonzero(folds == (k + 1) % count),
             np.flatnonzero(folds == k),
             name,
+            repeat,
+            facts or {},
         )
         for k in range(count)
     ]

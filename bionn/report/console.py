@@ -66,6 +66,8 @@ def print_result(console: Console, directory: Path, metrics: dict[str, Any]) -> 
     names = REGRESSION if metrics["task"] == "regression" else CLASSIFICATION
     spread = metrics.get("test_std", {})
     title = "test scores" + (f", mean of {len(metrics['folds'])} folds" if spread else "")
+    if "repeats" in metrics:
+        title += f" ({metrics['repeats']} repetitions)"
     table = Table(title=title, title_justify="left")
     table.add_column("model")
     for name in names:

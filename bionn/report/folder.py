@@ -128,15 +128,20 @@ def write_config(
 
 
 def write_splits(directory: Path, samples: Samples, splits: Sequence[Split]) -> None:
-    """``splits.tsv``: the part of each id, or with folds the fold in which it is tested."""
+    """``splits.tsv``: the part of each id, or with folds the fold in which it is tested.
+
+    Repeated folds have a column a repetition, ``fold_1``, ``fold_2``, ...; the folds are numbered
+    through, as their folders are.
+    """
+    columns: dict[str, Any] = {"id": samples.ids}
     if len(splits) == 1:
-        frame = pd.DataFrame({"id": samples.ids, "split": splits[0].parts(len(samples))})
-    else:
-        fold = np.full(len(samples), "drop", dtype=object)
-        for number, split in enumerate(splits):
-            fold[split.test] = str(number)
-        frame = pd.DataFrame({"id": samples.ids, "fold": fold})
-    write_table(frame, directory / "splits.tsv")
+        columns["split"] = splits[0].parts(len(samples))
+    repeats = splits[-1].repeat + 1
+    for number, split in enumerate(splits if len(splits) > 1 else ()):
+        name = "fold" if repeats == 1 else f"fold_{split.repeat + 1}"
+        fold = columns.setdefault(name, np.full(len(samples), "drop", dtype=object))
+        fold[split.test] = str(number)
+    write_table(pd.DataFrame(columns), directory / "splits.tsv")
 
 
 def plain(options: Any) -> dict[str, Any]:

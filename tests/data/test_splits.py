@@ -7,101 +7,12 @@ from typing import Any
 import numpy as np
 import pandas as pd
 import pytest
-from hypothesis import given
-from hypothesis import strategies as st
 
 from bionn.data.audit import audit, leakage_note
-from bionn.data.reading import read_samples
-from bionn.data.samples import DataOptions, Samples
-from bionn.data.splits import Split, group_parts, make_splits, random_parts, stratified_parts
-from bionn.data.targets import Targets, find_targets
+from bionn.data.parts import random_parts, stratified_parts
 from bionn.errors import FormatError
 from tests.support.refusals import refused
-
-FRACTIONS = (0.8, 0.1, 0.1)
-fractions = st.lists(st.floats(0.05, 1), min_size=2, max_size=5)
-seeds = st.integers(0, 2**32 - 1)
-PARTS = ("train", "val", "test")
-
-
-def rng(seed: int) -> np.random.Generator:
-    return np.random.default_rng(seed)
-
-
-def data(rows: int = 100, **columns: Any) -> pd.DataFrame:
-    """One feature, three classes of 60, 30 and 10 per cent, ten groups of differing sizes."""
-    labels = np.repeat(["a", "b", "c"], [rows * 6 // 10, rows * 3 // 10, rows // 10])
-    groups = [f"g{int(n**0.5)}" for n in range(rows)]
-    shuffled = rng(0).permutation(labels)
-    frame = pd.DataFrame({"x": np.arange(rows) / 2, "label": shuffled, "group": groups})
-    return frame.assign(**columns)
-
-
-def splits_of(frame: pd.DataFrame, **options: Any) -> tuple[list[Split], Samples, Targets]:
-    given = DataOptions(**({"target": "label", "features": ["x"]} | options))
-    samples, targets = find_targets(read_samples(frame, given), given)
-    return make_splits(samples, targets, given), samples, targets
-
-
-def assert_partition(split: Split, rows: int, dropped: int = 0) -> None:
-    """No row in two parts, all but the dropped in one, each part ascending."""
-    joined = np.concatenate([split.train, split.val, split.test])
-    assert len(joined) == rows - dropped
-    assert len(set(joined.tolist())) == len(joined)
-    assert all((np.diff(getattr(split, part)) > 0).all() for part in PARTS)
-    assert split.parts(rows).count("drop") == dropped
-
-
-# --- the three ways of dividing rows
-
-
-@given(st.integers(0, 200), fractions, seeds)
-def test_random_parts_have_the_shares_asked_for(rows: int, shares: list[float], seed: int) -> None:
-    parts = random_parts(rows, shares, rng(seed))
-    want = np.array(shares) / sum(shares) * rows
-    assert np.abs(np.bincount(parts, minlength=len(shares)) - want).max() <= 1
-    np.testing.assert_array_equal(parts, random_parts(rows, shares, rng(seed)))
-
-
-def test_every_row_is_as_likely_in_every_part() -> None:
-    draws = np.array([random_parts(10, FRACTIONS, rng(seed)) for seed in range(3000)])
-    np.testing.assert_allclose((draws == 2).mean(axis=0), 0.1, atol=0.03)  # 5 standard errors
-
-
-@given(st.lists(st.integers(0, 4), min_size=1, max_size=120), fractions, seeds)
-def test_stratified_parts_have_the_shares_in_every_class_and_every_class_in_every_part(
-    classes: list[int], shares: list[float], seed: int
-) -> None:
-    labels = np.array(classes)
-    parts = stratified_parts(labels, shares, rng(seed))
-    for name in set(classes):
-        sizes = np.bincount(parts[labels == name], minlength=len(shares))
-        want = np.array(shares) / sum(shares) * sizes.sum()
-        if sizes.sum() >= len(shares):
-            assert sizes.min() >= 1
-        if want.min() >= 2:  # otherwise rows move to parts that had none
-            assert np.abs(sizes - want).max() <= 1
-
-
-@given(st.lists(st.integers(0, 15), min_size=1, max_size=120), fractions, seeds)
-def test_no_group_is_in_two_parts_and_every_part_has_a_group(
-    groups: list[int], shares: list[float], seed: int
-) -> None:
-    names = [f"g{group}" for group in groups]
-    if len(set(groups)) < len(shares):
-        with refused(f"{len(shares)} groups needed, {len(set(groups))} found"):
-            group_parts(names, shares, rng(seed))
-        return
-    parts = group_parts(names, shares, rng(seed))
-    assert len(set(zip(names, parts.tolist(), strict=True))) == len(set(names))
-    assert set(parts.tolist()) == set(range(len(shares)))
-
-
-def test_many_small_groups_give_the_shares_asked_for() -> None:
-    groups = [str(n // 3) for n in range(900)]
-    sizes = np.bincount(group_parts(groups, FRACTIONS, rng(0)))
-    assert np.abs(sizes - 900 * np.array(FRACTIONS)).max() <= 3
-
+from tests.support.split_sets import FRACTIONS, PARTS, assert_partition, data, sequences, splits_of
 
 # --- splits of samples
 
@@ -113,12 +24,13 @@ def test_a_split_is_a_partition_that_the_seed_alone_decides(kind: str, target: s
     options = {"split": kind, "target": target, "features": ["other"]}
     (split,), *_ = splits_of(frame, **options, seed=3)
     assert_partition(split, 100)
-    assert [len(getattr(split, part)) for part in PARTS] == [80, 10, 10]
+    sizes = [len(getattr(split, part)) for part in PARTS]
+    assert np.abs(np.array(sizes) - [80, 10, 10]).max() <= (3 if target == "x" else 0)  # 3 strata
     (again,), *_ = splits_of(frame, **options, seed=3)
     (other,), *_ = splits_of(frame, **options, seed=4)
     assert again.parts(100) == split.parts(100) != other.parts(100)
-    by_class = kind == "stratified" and target == "label"
-    assert split.name == ("stratified by class" if by_class else "random")
+    stratum = "class" if target == "label" else "target quantile"
+    assert split.name == (f"stratified by {stratum}" if kind == "stratified" else "random")
 
 
 def test_a_stratified_split_has_small_classes_in_every_part() -> None:
@@ -139,7 +51,7 @@ def test_named_groups_stay_together_whatever_the_split(kind: str | None, how: st
     assert_partition(split, 100)
     parts = pd.Series(split.parts(100))
     assert (parts.groupby(frame["group"]).nunique() == 1).all()
-    assert split.name == "group"
+    assert split.name == "by group" + ", stratified by class" * (kind != "random")
 
 
 @pytest.mark.parametrize("kind", ["random", "stratified", "group"])
@@ -303,20 +215,6 @@ def test_groups_that_no_given_part_cuts_are_no_matter() -> None:
 
 
 # --- equal sequences
-
-
-def sequences(distinct: int, copies: int) -> pd.DataFrame:
-    """Each of so many sequences in so many copies, in upper and lower case, in a random order."""
-    texts = ["".join(rng(n).choice(list("ACGT"), 20)) for n in range(distinct)]
-    rows = rng(0).permutation(np.tile(np.arange(distinct), copies))
-    cases = [str.lower if n % 2 else str.upper for n in range(len(rows))]
-    return pd.DataFrame(
-        {
-            "sequence": [case(texts[row]) for row, case in zip(rows, cases, strict=True)],
-            "label": [("a", "b")[row % 2] for row in rows],
-            "y": rows / 7,
-        }
-    )
 
 
 @pytest.mark.parametrize("options", [{}, {"split": "random"}, {"target": "y"}, {"folds": 4}])
