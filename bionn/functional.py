@@ -152,7 +152,7 @@ def gelu(input: Tensor, approximate: str = "none") -> Tensor:
     """
     if approximate not in ("none", "tanh"):
         raise RuntimeError("approximate argument must be either none or tanh.")
-    return activations.gelu(input, approximate)
+    return (activations.gelu_tanh if approximate == "tanh" else activations.gelu)(input)
 
 
 def silu(input: Tensor) -> Tensor:

@@ -32,7 +32,7 @@ def _sigmoid_chain(u: Tensor, y: Tensor) -> Tensor:
     return u * (y * (1 - y))
 
 
-sigmoid = elementwise("Sigmoid", torch.sigmoid, _sigmoid_chain, keep="output")
+sigmoid = elementwise("Sigmoid", torch.sigmoid, _sigmoid_chain, keep="output", kernel="sigmoid")
 
 
 def _tanh_chain(u: Tensor, y: Tensor) -> Tensor:
@@ -40,7 +40,7 @@ def _tanh_chain(u: Tensor, y: Tensor) -> Tensor:
     return u * ((1 - y) * (1 + y))
 
 
-tanh = elementwise("Tanh", torch.tanh, _tanh_chain, keep="output")
+tanh = elementwise("Tanh", torch.tanh, _tanh_chain, keep="output", kernel="tanh")
 
 
 def _relu_chain(u: Tensor, y: Tensor) -> Tensor:
@@ -50,7 +50,7 @@ def _relu_chain(u: Tensor, y: Tensor) -> Tensor:
     return u.clamp(-largest, largest) * y.sign()
 
 
-relu = elementwise("ReLU", torch.relu, _relu_chain, keep="output")
+relu = elementwise("ReLU", torch.relu, _relu_chain, keep="output", kernel="relu")
 
 
 def _leaky_relu(z: Tensor, negative_slope: float) -> Tensor:
@@ -62,7 +62,9 @@ def _leaky_relu_chain(u: Tensor, z: Tensor, negative_slope: float) -> Tensor:
     return u * _slope_by_side(z, negative_slope)
 
 
-leaky_relu = elementwise("LeakyReLU", _leaky_relu, _leaky_relu_chain, keep="input")
+leaky_relu = elementwise(
+    "LeakyReLU", _leaky_relu, _leaky_relu_chain, keep="input", kernel="leaky_relu"
+)
 
 
 def _elu(z: Tensor, alpha: float) -> Tensor:
@@ -75,7 +77,7 @@ def _elu_chain(u: Tensor, z: Tensor, alpha: float) -> Tensor:
     return u * (slope if alpha == 1 else _slope_by_side(z, slope * alpha))
 
 
-elu = elementwise("ELU", _elu, _elu_chain, keep="input", widen_half=True)
+elu = elementwise("ELU", _elu, _elu_chain, keep="input", kernel="elu", widen_half=True)
 
 
 def _softplus(z: Tensor, beta: float, threshold: float) -> Tensor:
@@ -94,32 +96,45 @@ def _softplus_chain(u: Tensor, z: Tensor, beta: float, threshold: float) -> Tens
     return u * (s + (1 - s) * (scaled > threshold))
 
 
-softplus = elementwise("Softplus", _softplus, _softplus_chain, keep="input", widen_half=True)
+softplus = elementwise(
+    "Softplus", _softplus, _softplus_chain, keep="input", kernel="softplus", widen_half=True
+)
 
 
-def _gelu_inner(z: Tensor) -> Tensor:
-    return torch.tanh((z + z * z * z * _TANH_CUBIC) * _TANH_SCALE)
-
-
-def _gelu(z: Tensor, approximate: str) -> Tensor:
-    if approximate == "tanh":
-        return z * 0.5 * (1 + _gelu_inner(z))
+def _gelu(z: Tensor) -> Tensor:
     # Phi(z) = erfc(-z / sqrt 2) / 2; 1 + erf would lose every digit in the left tail
     return torch.special.erfc(z * -_SQRT_HALF).mul_(z).mul_(0.5)
 
 
-def _gelu_chain(u: Tensor, z: Tensor, approximate: str) -> Tensor:
-    if approximate == "tanh":
-        # t = tanh(k (z + c z^3)):  dy/dz = (1 + t) / 2 + z (1 - t^2) k (1 + 3 c z^2) / 2
-        t = _gelu_inner(z)
-        slope = (1 - t * t) * (1 + z * z * (3 * _TANH_CUBIC))
-        return u * ((1 + t) * 0.5 + z * slope * (0.5 * _TANH_SCALE))
+def _gelu_chain(u: Tensor, z: Tensor) -> Tensor:
     # dy/dz = Phi(z) + z phi(z)
     density = torch.exp(z * z * -0.5) * _INV_SQRT_2PI
     return u * (torch.special.erfc(z * -_SQRT_HALF) * 0.5 + z * density)
 
 
-gelu = elementwise("GELU", _gelu, _gelu_chain, keep="input", widen_half=True)
+gelu = elementwise("GELU", _gelu, _gelu_chain, keep="input", kernel="gelu", widen_half=True)
+
+
+def _gelu_gate(z: Tensor) -> Tensor:
+    # (1 + tanh(k (z + c z^3))) / 2, k = sqrt(2 / pi), is the sigmoid of twice the argument, which
+    # keeps the digits of the left tail
+    return torch.sigmoid((z + z * z * z * _TANH_CUBIC) * (2 * _TANH_SCALE))
+
+
+def _gelu_tanh(z: Tensor) -> Tensor:
+    return z * _gelu_gate(z)
+
+
+def _gelu_tanh_chain(u: Tensor, z: Tensor) -> Tensor:
+    # dy/dz = s (1 + z (1 - s) 2 k (1 + 3 c z^2))
+    s = _gelu_gate(z)
+    inner = (1 + z * z * (3 * _TANH_CUBIC)) * (2 * _TANH_SCALE)
+    return u * (s * (1 + z * inner * (1 - s)))
+
+
+gelu_tanh = elementwise(
+    "GELUTanh", _gelu_tanh, _gelu_tanh_chain, keep="input", kernel="gelu_tanh", widen_half=True
+)
 
 
 def _silu(z: Tensor) -> Tensor:
@@ -132,7 +147,7 @@ def _silu_chain(u: Tensor, z: Tensor) -> Tensor:
     return u * (s * (1 + z * (1 - s)))
 
 
-silu = elementwise("SiLU", _silu, _silu_chain, keep="input", widen_half=True)
+silu = elementwise("SiLU", _silu, _silu_chain, keep="input", kernel="silu", widen_half=True)
 
 
 def _step(z: Tensor) -> Tensor:

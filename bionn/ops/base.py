@@ -17,6 +17,8 @@ from torch._C._functorch import (
 )
 from torch.autograd import Function, forward_ad
 
+from bionn.kernels import cpu
+
 
 class FunctionPair(NamedTuple):
     """The two faces of one op: with reverse mode only, and with forward mode as well.
@@ -36,7 +38,18 @@ class FunctionPair(NamedTuple):
         """Apply the op to positional arguments."""
         if torch.compiler.is_compiling():
             return self.reverse.apply(*args)
-        return self.both.apply(*args)
+        if torch._C._are_functorch_transforms_active():
+            return self.both.apply(*args)
+        return _apply(self.both, *args)
+
+
+def _apply(function: type[Function], *args: Any) -> Any:
+    """What ``function.apply`` comes to outside ``torch.func``.
+
+    ``apply`` itself first binds its arguments to the signature, which costs more than a small op.
+    """
+    call: Any = super(Function, function)
+    return call.apply(*args)
 
 
 def save(ctx: Any, *tensors: Tensor | None) -> None:
@@ -92,6 +105,9 @@ class Constants:
     values: tuple[Any, ...]
 
 
+_NO_CONSTANTS = Constants(())
+
+
 class ElementwiseOp(NamedTuple):
     """An elementwise op: its pair takes the input and `Constants`."""
 
@@ -99,7 +115,7 @@ class ElementwiseOp(NamedTuple):
 
     def __call__(self, input: Tensor, *options: Any) -> Tensor:
         """Apply the op."""
-        return self.pair(input, Constants(options))
+        return self.pair(input, Constants(options) if options else _NO_CONSTANTS)
 
 
 def elementwise(
@@ -108,6 +124,7 @@ def elementwise(
     chain: Callable[..., Tensor],
     *,
     keep: Literal["input", "output"] | None,
+    kernel: str | None = None,
     widen_half: bool = False,
 ) -> ElementwiseOp:
     """Make an elementwise op from its formula and its chain rule.
@@ -122,6 +139,7 @@ def elementwise(
         chain: ``chain(u, kept, *options)``, the product ``u * dy/dz``, in differentiable torch
             arithmetic so that second derivatives follow by differentiating it.
         keep: Which tensor the derivative is written in: the op saves that one alone.
+        kernel: Name of the same two formulas in one pass each, in `bionn.kernels`.
         widen_half: Compute float16 and bfloat16 in float32 and round once at the end.
 
     Returns:
@@ -129,11 +147,15 @@ def elementwise(
     """
 
     def evaluate(input: Tensor, options: tuple[Any, ...]) -> Tensor:
+        if kernel is not None and cpu.takes(input):
+            return cpu.activation_value(kernel, input, *options)
         if widen_half:
             return value(widen(input), *options).to(input.dtype)
         return value(input, *options)
 
-    def propagate(direction: Tensor, kept: tuple[Tensor, ...], options: tuple[Any, ...]) -> Tensor:
+    def propagate(direction: Tensor, kept: tuple[Any, ...], options: tuple[Any, ...]) -> Tensor:
+        if kernel is not None and cpu.takes(direction, *kept):
+            return cpu.activation_chain(kernel, direction, *kept, *options)
         if widen_half:
             wide = chain(widen(direction), *(widen(tensor) for tensor in kept), *options)
             return wide.to(direction.dtype)

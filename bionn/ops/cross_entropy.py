@@ -12,6 +12,7 @@ import torch
 from torch import Tensor
 from torch.autograd import Function
 
+from bionn.kernels import cpu
 from bionn.ops.base import FunctionPair, forward_rule, readable, refuse_tangent, save, widen
 from bionn.ops.softmax import stable_log_softmax
 
@@ -135,6 +136,13 @@ def _log_softmax_tangent(tangent: Tensor, log_y: Tensor, dim: int) -> Tensor:
     return tangent - (log_y.exp() * tangent).sum(dim, keepdim=True)
 
 
+def _fused(options: IndexOptions, target: Tensor, weight: Tensor | None, *rows: Tensor) -> bool:
+    """Whether the kernels compute this: plain labels of logits ``(N, C)``."""
+    each = rows if weight is None else (*rows, weight)
+    plain = options.label_smoothing == 0 and rows[0].dim() == 2
+    return plain and cpu.takes_indices(target) and cpu.takes(*each)
+
+
 class CrossEntropyIndicesReverse(Function):
     """Cross-entropy of logits ``(N, C, *)`` and class indices ``(N, *)``."""
 
@@ -145,6 +153,9 @@ class CrossEntropyIndicesReverse(Function):
         input: Tensor, target: Tensor, weight: Tensor | None, options: IndexOptions
     ) -> tuple[Tensor, Tensor]:
         """Return the loss and the log-probabilities."""
+        if _fused(options, target, weight, input):
+            constants = (options.ignore_index, options.reduction)
+            return cpu.cross_entropy_value(input, target, weight, *constants)
         log_y = stable_log_softmax(widen(input), class_dim(input))
         labels = _labels(target, weight, log_y, options.ignore_index)
         return _index_loss(log_y, labels, weight, options).to(input.dtype), log_y.to(input.dtype)
@@ -161,6 +172,10 @@ class CrossEntropyIndicesReverse(Function):
         grad, grad_log = grad_outputs
         log_y, target, weight = ctx.saved_tensors
         options, dim = ctx.options, class_dim(log_y)
+        if grad_log is None and grad is not None and _fused(options, target, weight, log_y, grad):
+            constants = (options.ignore_index, options.reduction)
+            slope = cpu.cross_entropy_chain(grad, log_y, target, weight, *constants)
+            return slope, None, None, None
         log_wide = widen(log_y)
         y = log_wide.exp()
         slope = None

@@ -11,6 +11,7 @@ import torch
 from torch import Tensor
 from torch.autograd import Function
 
+from bionn.kernels import cpu
 from bionn.ops.base import (
     FunctionPair,
     forward_rule,
@@ -76,6 +77,8 @@ def _squared_error(name: str, factor: float) -> FunctionPair:
 
         @staticmethod
         def forward(input: Tensor, target: Tensor, reduction: str) -> Tensor:
+            if input.shape == target.shape and cpu.takes(input, target):
+                return cpu.loss_value("squared_error", input, target, reduction, factor)
             error = widen(input) - widen(target)
             return reduce_loss(error * error * factor, reduction).to(input.dtype)
 
@@ -92,9 +95,13 @@ def _squared_error(name: str, factor: float) -> FunctionPair:
             if grad is None:
                 return None, None, None
             # dJ/dy = 2 factor (y - y*),  dJ/dy* = -dJ/dy
-            error = widen(input) - widen(target)
-            scale = spread_gradient(widen(grad), error, ctx.reduction) * (2 * factor)
-            slope = (error * scale).to(input.dtype)
+            if input.shape == target.shape and cpu.takes(grad, input, target):
+                options = (ctx.reduction, factor)
+                slope = cpu.loss_chain("squared_error", grad, input, target, *options)
+            else:
+                error = widen(input) - widen(target)
+                scale = spread_gradient(widen(grad), error, ctx.reduction) * (2 * factor)
+                slope = (error * scale).to(input.dtype)
             if ctx.needs_input_grad[0]:
                 grad_input = sum_to_shape(slope, input.shape)
             if ctx.needs_input_grad[1]:
@@ -127,11 +134,17 @@ _Formula = Callable[[Tensor, Tensor, Tensor | None], Tensor]
 
 
 def _binary_loss(
-    name: str, loss: _Formula, by_input: _Formula, by_target: _Formula
+    name: str,
+    loss: _Formula,
+    by_input: _Formula,
+    by_target: _Formula,
+    *,
+    kernel: str | None = None,
 ) -> FunctionPair:
     """Make the pair of a weighted loss of (input, target, extra) from its partial derivatives.
 
     ``weight`` scales each element; ``extra`` is a further constant of the formula or None.
+    ``kernel`` names the same loss, without those two, in `bionn.kernels`.
     """
 
     def weighted(values: Tensor, weight: Tensor | None) -> Tensor:
@@ -148,6 +161,8 @@ def _binary_loss(
             extra: Tensor | None,
             reduction: str,
         ) -> Tensor:
+            if kernel and weight is extra is None and cpu.takes(input, target):
+                return cpu.loss_value(kernel, input, target, reduction)
             values = weighted(loss(widen(input), widen(target), extra), weight)
             return reduce_loss(values, reduction).to(input.dtype)
 
@@ -166,7 +181,10 @@ def _binary_loss(
             z, goal = widen(input), widen(target)
             scale = weighted(spread_gradient(widen(grad), input, ctx.reduction), weight)
             if ctx.needs_input_grad[0]:
-                grad_input = (by_input(z, goal, extra) * scale).to(input.dtype)
+                if kernel and weight is extra is None and cpu.takes(grad, input, target):
+                    grad_input = cpu.loss_chain(kernel, grad, input, target, ctx.reduction)
+                else:
+                    grad_input = (by_input(z, goal, extra) * scale).to(input.dtype)
             if ctx.needs_input_grad[1]:
                 grad_target = (by_target(z, goal, extra) * scale).to(target.dtype)
             return grad_input, grad_target, None, None, None
@@ -240,5 +258,5 @@ def _logits_by_target(z: Tensor, target: Tensor, pos_weight: Tensor | None) -> T
 
 binary_cross_entropy = _binary_loss("BinaryCrossEntropy", _bce, _bce_by_input, _bce_by_target)
 binary_cross_entropy_with_logits = _binary_loss(
-    "BinaryCrossEntropyWithLogits", _logits, _logits_by_input, _logits_by_target
+    "BinaryCrossEntropyWithLogits", _logits, _logits_by_input, _logits_by_target, kernel="logits"
 )

@@ -6,6 +6,7 @@ import torch
 from torch import Tensor
 from torch.autograd import Function
 
+from bionn.kernels import cpu
 from bionn.ops.base import FunctionPair, forward_rule, save, widen
 
 
@@ -32,8 +33,16 @@ def stable_log_softmax(z: Tensor, dim: int) -> Tensor:
     return shifted.sub_(others.log1p() + (top - top)).to(z.dtype)
 
 
+def _rows(dim: int, *tensors: Tensor) -> bool:
+    """Whether the kernels compute this: classes along the last dimension, one next to the other."""
+    shape = tensors[0].shape
+    return len(shape) > 0 and dim in (-1, len(shape) - 1) and cpu.takes(*tensors)
+
+
 def _softmax_chain(u: Tensor, y: Tensor, dim: int) -> Tensor:
     # The Jacobian diag(y) - y y^T is symmetric:  y_k (u_k - sum_l u_l y_l)
+    if _rows(dim, u, y):
+        return cpu.rows_chain("softmax", u, y)
     wide_u, wide_y = widen(u), widen(y)
     inner = (wide_u * wide_y).sum(dim, keepdim=True)
     return (wide_y * (wide_u - inner)).to(u.dtype)
@@ -47,6 +56,8 @@ class SoftmaxReverse(Function):
     @staticmethod
     def forward(input: Tensor, dim: int) -> Tensor:
         """Return the probabilities, of the input's shape."""
+        if _rows(dim, input):
+            return cpu.rows_value("softmax", input)
         return torch.softmax(input, dim)
 
     @staticmethod
@@ -81,6 +92,8 @@ class LogSoftmaxReverse(Function):
     @staticmethod
     def forward(input: Tensor, dim: int) -> Tensor:
         """Return the log-probabilities, of the input's shape."""
+        if _rows(dim, input):
+            return cpu.rows_value("log_softmax", input)
         return stable_log_softmax(input, dim)
 
     @staticmethod
@@ -97,6 +110,8 @@ class LogSoftmaxReverse(Function):
         if grad is None:
             return None, None
         # dJ/dz_k = u_k - y_k sum_l u_l
+        if _rows(ctx.dim, grad, log_y):
+            return cpu.rows_chain("log_softmax", grad, log_y), None
         u = widen(grad)
         return (u - widen(log_y).exp() * u.sum(ctx.dim, keepdim=True)).to(grad.dtype), None
 

@@ -1,0 +1,176 @@
+"""The CPU kernels as Python functions: plain float32 tensors in, new tensors out."""
+
+from __future__ import annotations
+
+import ctypes
+import functools
+from collections.abc import Callable
+
+import torch
+from torch import Tensor
+from torch._C import (
+    _are_functorch_transforms_active,
+    _get_tracing_state,
+    _len_torch_dispatch_stack,
+)
+
+from bionn.kernels.library import library
+
+_P, _N, _F, _D, _B = (
+    ctypes.c_void_p,
+    ctypes.c_int64,
+    ctypes.c_float,
+    ctypes.c_double,
+    ctypes.c_bool,
+)
+_TYPES = (Tensor, torch.nn.Parameter)
+_SIGNATURES = {
+    "activation_value": (_P, _P, _N, _F, _F),
+    "activation_chain": (_P, _P, _P, _N, _F, _F),
+    "loss_value": (_P, _P, _P, _N, _B, _D, _F),
+    "loss_chain": (_P, _P, _P, _P, _N, _B, _D, _F),
+    "rows_value": (_P, _P, _N, _N),
+    "rows_chain": (_P, _P, _P, _N, _N),
+    "labels_value": (_P, _P, _P, _P, _P, _N, _N, _N, _B, _B),
+    "labels_chain": (_P, _P, _P, _P, _P, _N, _N, _N, _B, _B),
+}
+
+
+@functools.cache
+def _function(kind: str, name: str) -> Callable[..., None]:
+    """The kernel ``NAME_value`` or ``NAME_chain`` of the library."""
+    found = library()
+    assert found is not None
+    function = getattr(found, f"{name}_{kind.split('_')[1]}")
+    function.argtypes, function.restype = _SIGNATURES[kind], None
+    return function
+
+
+def takes(*tensors: Tensor) -> bool:
+    """Whether the kernels can compute with these: contiguous float32 of the CPU, values only.
+
+    Not while anything is traced, compiled or transformed, whose tensors stand for other ones; nor,
+    as a kernel cannot be differentiated, where a gradient's own graph is asked for.
+    """
+    for tensor in tensors:
+        if not (
+            tensor.dtype is torch.float32
+            and type(tensor) in _TYPES
+            and tensor.is_cpu
+            and tensor.layout is torch.strided
+            and tensor.is_contiguous()
+            and not tensor.is_neg()
+            and not tensor._is_zerotensor()
+        ):
+            return False
+    return (
+        not torch.is_grad_enabled()
+        and not _are_functorch_transforms_active()
+        and not _len_torch_dispatch_stack()
+        and _get_tracing_state() is None
+        and not torch.compiler.is_compiling()
+        and library() is not None
+    )
+
+
+def activation_value(name: str, z: Tensor, a: float = 0.0, b: float = 0.0) -> Tensor:
+    """The activation of each element of z; a and b are its constants."""
+    y = torch.empty_like(z)
+    _function("activation_value", name)(z.data_ptr(), y.data_ptr(), z.numel(), a, b)
+    return y
+
+
+def activation_chain(name: str, u: Tensor, kept: Tensor, a: float = 0.0, b: float = 0.0) -> Tensor:
+    """``u * dy/dz`` from the input or output that the activation keeps."""
+    d = torch.empty_like(kept)
+    pointers = u.data_ptr(), kept.data_ptr(), d.data_ptr()
+    _function("activation_chain", name)(*pointers, kept.numel(), a, b)
+    return d
+
+
+def loss_value(
+    name: str, y: Tensor, target: Tensor, reduction: str, constant: float = 0.0
+) -> Tensor:
+    """An elementwise loss of tensors of one shape: each, or their sum or mean."""
+    reduced = reduction != "none"
+    loss = y.new_empty(()) if reduced else torch.empty_like(y)
+    factor, n = _factor(y, reduction), y.numel()
+    pointers = y.data_ptr(), target.data_ptr(), loss.data_ptr()
+    _function("loss_value", name)(*pointers, n, reduced, factor, constant)
+    return loss
+
+
+def loss_chain(
+    name: str, grad: Tensor, y: Tensor, target: Tensor, reduction: str, constant: float = 0.0
+) -> Tensor:
+    """dJ/dy of the same loss for its upstream gradient."""
+    slope = torch.empty_like(y)
+    pointers = grad.data_ptr(), y.data_ptr(), target.data_ptr(), slope.data_ptr()
+    options = y.numel(), reduction != "none", _factor(y, reduction), constant
+    _function("loss_chain", name)(*pointers, *options)
+    return slope
+
+
+def _factor(values: Tensor, reduction: str) -> float:
+    if reduction != "mean":
+        return 1.0
+    return 1 / values.numel() if values.numel() else float("nan")
+
+
+def rows_value(name: str, z: Tensor) -> Tensor:
+    """Softmax or log-softmax along the last dimension of z ``(*, C)``."""
+    y = torch.empty_like(z)
+    _function("rows_value", name)(z.data_ptr(), y.data_ptr(), *_rows(z))
+    return y
+
+
+def rows_chain(name: str, u: Tensor, kept: Tensor) -> Tensor:
+    """dJ/dz of the same, from the output that it keeps."""
+    d = torch.empty_like(kept)
+    _function("rows_chain", name)(u.data_ptr(), kept.data_ptr(), d.data_ptr(), *_rows(kept))
+    return d
+
+
+def _rows(tensor: Tensor) -> tuple[int, int]:
+    classes = tensor.shape[-1]
+    return (tensor.numel() // classes if classes else 0), classes
+
+
+def takes_indices(target: Tensor) -> bool:
+    """Whether class indices are as the kernels read them: contiguous int64 of the CPU."""
+    return (
+        target.dtype is torch.int64
+        and target.is_cpu
+        and type(target) is Tensor
+        and target.is_contiguous()
+    )
+
+
+def cross_entropy_value(
+    z: Tensor, target: Tensor, weight: Tensor | None, ignore_index: int, reduction: str
+) -> tuple[Tensor, Tensor]:
+    """Loss and log-probabilities of logits ``(N, C)`` and class indices ``(N,)`` in [0, C)."""
+    log_y = torch.empty_like(z)
+    loss = z.new_empty(() if reduction != "none" else len(z))
+    weights = None if weight is None else weight.data_ptr()
+    pointers = z.data_ptr(), target.data_ptr(), weights, log_y.data_ptr(), loss.data_ptr()
+    options = ignore_index, reduction != "none", reduction == "mean"
+    _function("labels_value", "cross_entropy")(*pointers, *z.shape, *options)
+    return loss, log_y
+
+
+def cross_entropy_chain(
+    u: Tensor,
+    log_y: Tensor,
+    target: Tensor,
+    weight: Tensor | None,
+    ignore_index: int,
+    reduction: str,
+) -> Tensor:
+    """dJ/dz of the same for its upstream gradient u, from the log-probabilities."""
+    d = torch.empty_like(log_y)
+    weights = None if weight is None else weight.data_ptr()
+    pointers = u.data_ptr(), log_y.data_ptr(), target.data_ptr(), weights, d.data_ptr()
+    options = ignore_index, reduction != "none", reduction == "mean"
+    _function("labels_chain", "cross_entropy")(*pointers, *log_y.shape, *options)
+    return d
