@@ -18,7 +18,9 @@ def linear(make: Maker) -> Iterator[Sample]:
 
 def onehot_linear(make: Maker) -> Iterator[Sample]:
     """A code that stands for nothing."""
-    yield Sample("value: code", (torch.tensor([[0, 5, 1]]), make.normal(2, 4, 3)))
+    text = "codes must lie in [0, 5), as table has S = 5 rows, but the largest is 5"
+    args = (torch.tensor([[0, 5, 1]]), make.normal(2, 4, 3))
+    yield Sample("value: code", args, refusal=text)
 
 
 def gelu(make: Maker) -> Iterator[Sample]:
@@ -50,8 +52,11 @@ def bce(make: Maker) -> Iterator[Sample]:
     """Shapes, dtypes and numbers that are no probabilities."""
     yield Sample("reduction", (make.unit(3), make.unit(3)), {"reduction": "average"})
     yield Sample("shapes", (make.unit(3, 1), make.unit(3)))
-    yield Sample("dtypes", (make.unit(3), make.unit(3).to(torch.float16)))
-    yield Sample("weight", (make.unit(3, 4), make.unit(3, 4)), {"weight": make.unit(3)})
+    text = "Found dtype torch.float16 for target but expected torch.float32"
+    yield Sample("dtypes", (make.unit(3), make.unit(3).to(torch.float16)), refusal=text)
+    text = "weight needs a shape that broadcasts to the input's (3, 4), but has (3,)"
+    args = (make.unit(3, 4), make.unit(3, 4))
+    yield Sample("weight", args, {"weight": make.unit(3)}, refusal=text)
     yield Sample("value: above 1", (make.values(0.5, 1.5), make.unit(2)))
     yield Sample("value: below 0", (make.values(-0.5, 0.5), make.unit(2)))
     yield Sample("value: no number", (make.values(float("nan"), 0.5), make.unit(2)))
@@ -62,7 +67,9 @@ def bce_logits(make: Maker) -> Iterator[Sample]:
     yield Sample("reduction", (make.normal(3), make.unit(3)), {"reduction": "average"})
     yield Sample("shapes", (make.normal(3, 1), make.unit(3)))
     for name in ("weight", "pos_weight"):
-        yield Sample(name, (make.normal(3, 4), make.unit(3, 4)), {name: make.unit(3)})
+        text = f"{name} needs a shape that broadcasts to the input's (3, 4), but has (3,)"
+        args = (make.normal(3, 4), make.unit(3, 4))
+        yield Sample(name, args, {name: make.unit(3)}, refusal=text)
 
 
 def cross_entropy(make: Maker) -> Iterator[Sample]:
@@ -70,13 +77,24 @@ def cross_entropy(make: Maker) -> Iterator[Sample]:
     input, target = make.normal(3, 4), make.integers(4, 3)
     yield Sample("reduction", (input, target), {"reduction": "average"})
     yield Sample("smoothing", (input, target), {"label_smoothing": 1.5})
-    yield Sample("weight", (input, target), {"weight": make.unit(3)})
+    text = (
+        "cross_entropy: weight tensor should be defined either for all 4 classes or no classes but "
+        "got weight tensor of shape: [3]"
+    )
+    yield Sample("weight", (input, target), {"weight": make.unit(3)}, refusal=text)
     yield Sample("batch", (input, make.integers(4, 2)))
-    yield Sample("shape", (make.normal(3, 4, 2), make.integers(4, 3)))
-    yield Sample("deep shape", (make.normal(3, 4, 2), make.integers(4, 3, 3)))
+    for label, sizes in (("shape", (3,)), ("deep shape", (3, 3))):
+        text = f"Expected target size [3, 2], got {list(sizes)} for input [3, 4, 2]"
+        yield Sample(label, (make.normal(3, 4, 2), make.integers(4, *sizes)), refusal=text)
     yield Sample("value: class", (input, torch.tensor([0, 4, 1])))
     yield Sample("value: negative class", (input, torch.tensor([0, -1, 1])))
-    yield Sample("target dtype", (input, target.to(torch.int32)))
-    yield Sample("numbers for classes", (input, make.unit(3)))
+    text = "expected target dtype to be Long or Byte, but got torch.int32"
+    yield Sample("target dtype", (input, target.to(torch.int32)), refusal=text)
+    text = (
+        "cross_entropy needs class indices of shape (N, *) for logits (N, C, *), or class "
+        "probabilities of the logits' shape; input (3, 4) and target (3,) torch.float32 are neither"
+    )
+    yield Sample("numbers for classes", (input, make.unit(3)), refusal=text)
     yield Sample("ignored probabilities", (input, make.simplex(3, 4, dim=1)), {"ignore_index": 1})
-    yield Sample("integer probabilities", (input, make.integers(2, 3, 4)))
+    text = "Expected floating point type for target with class probabilities, got torch.int64"
+    yield Sample("integer probabilities", (input, make.integers(2, 3, 4)), refusal=text)

@@ -56,6 +56,7 @@ PROPERTIES: tuple[Property, ...] = (
     Property("B", "vmap", transforms.vmap),
     Property("P", "per_sample", transforms.per_sample),
     Property("C", "compiled", transforms.compiled),
+    Property("D", "dynamic", transforms.dynamic),
     Property("E", "export", transforms.export),
     Property("M", "autocast", transforms.autocast),
 )

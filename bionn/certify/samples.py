@@ -17,6 +17,7 @@ class Sample(NamedTuple):
         kwargs: Options.
         differentiable: Positions of the arguments that carry a gradient.
         autocast: False where torch's twin, made of parts, casts by no policy under autocast.
+        refusal: Of a call that is refused: our words where they say more than torch's.
     """
 
     label: str
@@ -24,6 +25,7 @@ class Sample(NamedTuple):
     kwargs: Mapping[str, Any] = MappingProxyType({})
     differentiable: tuple[int, ...] = (0,)
     autocast: bool = True
+    refusal: str | None = None
 
     def to(self, device: torch.device | str) -> "Sample":
         """Return it with every tensor on a device."""

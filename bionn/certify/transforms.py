@@ -5,6 +5,7 @@ from typing import Any
 
 import torch
 from torch import Tensor
+from torch._dynamo.backends.debugging import aot_eager
 
 from bionn.certify.cases import Case
 from bionn.certify.probe import Device, bind, close, draw, evaluate, smooth
@@ -81,6 +82,37 @@ def compiled(case: Case, device: Device) -> None:
             f(*samples[0].args, **samples[0].kwargs) for f in (function, case.function)
         )
     close(actual, expected, f"{samples[0].label}, without gradients")
+
+
+def _grown(sample: Sample) -> Sample:
+    """The same call with two more rows in each tensor that has a row per row of the input."""
+    rows = sample.args[0].shape[0]
+
+    def grow(value: Any) -> Any:
+        if not isinstance(value, Tensor) or value.dim() == 0 or value.shape[0] != rows:
+            return value
+        return torch.cat([value, value[:2]])
+
+    return sample._replace(args=tuple(grow(value) for value in sample.args))
+
+
+def dynamic(case: Case, device: Device) -> None:
+    """One graph for every batch size, compiled once."""
+    torch.compiler.reset()
+    graphs = []
+
+    def backend(graph: Any, inputs: Any) -> Any:
+        graphs.append(graph)
+        return aot_eager(graph, inputs)
+
+    function = torch.compile(case.function, fullgraph=True, dynamic=True, backend=backend)
+    sample = draw(case.samples, torch.float32, device, empty=False)[0]
+    first = 0
+    for _ in range(3):
+        sample = _grown(sample)  # from the start: a size is then equal to no other one by chance
+        close(evaluate(function, sample), evaluate(case.function, sample), sample.label)
+        first = first or len(graphs)
+    assert len(graphs) == first, f"{sample.label}: compiled anew for another batch size"
 
 
 class _Exportable(torch.nn.Module):

@@ -150,22 +150,26 @@ def arguments(case: Case, device: Device) -> None:
         close(grad, cotangent(output), f"{sample.label}, incoming gradient", rtol=0, atol=0)
 
 
-def _refusal(function: Callable[..., Tensor], sample: Sample) -> type[Exception] | None:
+def _refusal(function: Callable[..., Tensor], sample: Sample) -> Exception | None:
     try:
         function(*sample.args, **sample.kwargs)
     except Exception as error:
-        return type(error)
+        return error
     return None
 
 
 def errors(case: Case, device: Device) -> None:
-    """What torch refuses is refused with the same exception."""
+    """Torch's refusals: same exception; its words, or better ones."""
     for sample in draw(case.errors, torch.float32, device):
         if sample.label.startswith("value") and torch.device(device).type != "cpu":
             continue  # an accelerator finds a wrong number too late, and stops for good
         known, given = _refusal(case.twin, sample), _refusal(case.function, sample)
         assert known is not None, f"{sample.label}: torch takes it"
-        assert given is known, f"{sample.label}: raised {given}, but torch {known.__name__}"
+        assert type(given) is type(known), (
+            f"{sample.label}: raised {type(given)}, but torch {type(known)}"
+        )
+        text = str(known) if sample.refusal is None else sample.refusal
+        assert str(given) == text, f"{sample.label}: said {given}, not {text}"
 
 
 def _hand_written(output: Tensor) -> Iterator[Any]:

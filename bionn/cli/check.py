@@ -81,6 +81,8 @@ def describe(device: str) -> dict[str, str]:
 
     import torch
 
+    from bionn.kernels.library import library
+
     try:
         torch.zeros(1, dtype=torch.float64, device=device).item()
     except (RuntimeError, AssertionError, TypeError) as error:
@@ -94,6 +96,7 @@ def describe(device: str) -> dict[str, str]:
         "torch": str(torch.__version__),
         "Python": platform.python_version(),
         "device": name,
+        "kernels": "compiled" if library() is not None else "none",
     }
 
 

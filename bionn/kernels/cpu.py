@@ -52,6 +52,8 @@ def takes(*tensors: Tensor) -> bool:
     Not while anything is traced, compiled or transformed, whose tensors stand for other ones; nor,
     as a kernel cannot be differentiated, where a gradient's own graph is asked for.
     """
+    if torch.compiler.is_compiling():
+        return False
     for tensor in tensors:
         if not (
             tensor.dtype is torch.float32
@@ -68,7 +70,6 @@ def takes(*tensors: Tensor) -> bool:
         and not _are_functorch_transforms_active()
         and not _len_torch_dispatch_stack()
         and _get_tracing_state() is None
-        and not torch.compiler.is_compiling()
         and library() is not None
     )
 

@@ -44,7 +44,13 @@ def check_constant(function: str, name: str, tensor: Tensor | None) -> None:
 def check_weight(function: str, name: str, weight: Tensor | None, input: Tensor) -> None:
     """Raise RuntimeError for a weight that asks for a gradient or does not broadcast to input."""
     check_constant(function, name, weight)
-    if weight is not None and torch.broadcast_shapes(weight.shape, input.shape) != input.shape:
+    if weight is None:
+        return
+    try:
+        fits = torch.broadcast_shapes(weight.shape, input.shape) == input.shape
+    except RuntimeError:
+        fits = False
+    if not fits:
         raise RuntimeError(
             f"{name} needs a shape that broadcasts to the input's {tuple(input.shape)}, "
             f"but has {tuple(weight.shape)}"

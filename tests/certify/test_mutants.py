@@ -11,6 +11,8 @@ from torch import Tensor
 from bionn.certify.cases import CASES, Case
 from bionn.certify.probe import bind, evaluate, smooth
 from bionn.certify.runner import certify, results, undisturbed
+from bionn.kernels import cpu
+from bionn.kernels.library import library
 from bionn.ops import base, linear, losses, onehot_linear
 from bionn.ops.base import FunctionPair
 
@@ -219,6 +221,41 @@ def test_a_missing_broadcast_sum_is_caught(case: Case, monkeypatch: pytest.Monke
             assert caught(case), wrong.__name__
     else:
         assert case.name not in ("linear", "onehot_linear", "mse_loss", "half_squared_error")
+
+
+KERNELS = ("activation", "loss", "rows", "cross_entropy")
+ERRORS_OF_A_KERNEL = ["wrong sign", "dropped factor", "added constant", "last entries forgotten"]
+
+
+@pytest.mark.skipif(library() is None, reason="no compiled kernels here")
+@pytest.mark.parametrize("kind", ["value", "chain"])
+@pytest.mark.parametrize("name", ERRORS_OF_A_KERNEL)
+def test_every_error_in_a_kernel_is_caught(
+    name: str, kind: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    used: set[str] = set()
+    running = ""
+
+    def spoil(function: Callable[..., Any]) -> Callable[..., Any]:
+        def spoiled(*args: Any) -> Any:
+            used.add(running)
+            returned = function(*args)
+            if isinstance(returned, tuple):
+                return tuple(ERRORS[name](part) for part in returned)
+            return ERRORS[name](returned)
+
+        return spoiled
+
+    for family in KERNELS:
+        monkeypatch.setattr(cpu, f"{family}_{kind}", spoil(getattr(cpu, f"{family}_{kind}")))
+    survivors = []
+    for case in CASES:
+        running = case.name
+        if not caught(case, ["twin"]) and running in used:
+            survivors.append(running)
+    assert not survivors
+    with_kernels = {case.name for case in CASES if case.differentiable}
+    assert used == with_kernels - {"linear", "onehot_linear", "binary_cross_entropy"}
 
 
 def test_a_healthy_op_passes() -> None:

@@ -43,16 +43,15 @@ BIONN_INLINE float softplus_slope(float z, float beta, float threshold) {
 }
 
 BIONN_INLINE float gelu(float z) {
-  const NormalTail tail = normal_tail(std::fabs(z));
-  const float left = tail.times_bell(z * tail.ratio);  // z Phi(-|z|)
-  return z < 0.0f ? left : z - left;
+  const NormalTail tail = normal_tail(z);
+  const float left = tail.times_bell(tail.x * tail.ratio);  // |z| Phi(-|z|)
+  return (z < 0.0f ? 0.0f : z) - left;
 }
 
 BIONN_INLINE float gelu_slope(float z) {
   // dy/dz = Phi(z) + z phi(z), where phi(z) = exp(-z^2 / 2) / sqrt(2 pi); both odd about 1/2
-  const float x = std::fabs(z);
-  const NormalTail tail = normal_tail(x);
-  const float left = tail.times_bell(std::fma(x, -0.398942280f, tail.ratio));
+  const NormalTail tail = normal_tail(z);
+  const float left = tail.times_bell(std::fma(tail.x, -0.398942280f, tail.ratio));
   return z < 0.0f ? left : 1.0f - left;
 }
 
@@ -63,6 +62,7 @@ struct TanhGate {
 };
 
 BIONN_INLINE TanhGate gelu_tanh_gate(float z) {
+  z = z < -15.0f ? -15.0f : z > 15.0f ? 15.0f : z;  // there the sigmoid is 0 or 1
   const double scale = 2.0 * 0.79788456080286536, cubic = scale * 0.044715, wide = z;
   const double argument = wide * (scale + cubic * (wide * wide));
   const float rounded = static_cast<float>(argument);
@@ -71,10 +71,9 @@ BIONN_INLINE TanhGate gelu_tanh_gate(float z) {
 
 BIONN_INLINE float gelu_tanh(float z) {
   const TanhGate gate = gelu_tanh_gate(z);
-  const float x = -std::fabs(gate.argument), e = exp_negative(x);
-  const float part = (z < 0.0f ? times_exp_negative(z, x) : z) / (1.0f + e);
+  const float part = times_sigmoid(z, gate.argument);
   // d sigmoid = sigmoid (1 - sigmoid)
-  return std::fma(part, gate.rest * (1.0f - sigmoid(gate.argument)), part);
+  return std::fma(part, gate.rest * sigmoid(-gate.argument), part);
 }
 
 BIONN_INLINE float gelu_tanh_slope(float z) {
@@ -101,4 +100,4 @@ ACTIVATION(elu, z, elu(z, a), u * elu_slope(z, a))
 ACTIVATION(softplus, z, softplus(z, a, b), u * softplus_slope(z, a, b))
 ACTIVATION(gelu, z, gelu(z), u * gelu_slope(z))
 ACTIVATION(gelu_tanh, z, gelu_tanh(z), u * gelu_tanh_slope(z))
-ACTIVATION(silu, z, bionn::silu(z), u * silu_slope(z))
+ACTIVATION(silu, z, times_sigmoid(z, z), u * silu_slope(z))

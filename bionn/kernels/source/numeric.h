@@ -101,14 +101,16 @@ BIONN_INLINE float sigmoid(float z) {
   return (z < 0.0f ? e : 1.0f) / (1.0f + e);
 }
 
-// z times its sigmoid.
-BIONN_INLINE float silu(float z) {
-  const float x = -std::fabs(z);
-  return (z < 0.0f ? times_exp_negative(z, x) : z) / (1.0f + exp_negative(x));
+// z times the sigmoid of a, which is of z's sign; NaN, as -inf * 0 is, at z = -inf.
+BIONN_INLINE float times_sigmoid(float z, float a) {
+  const float x = -std::fabs(a), negative = z < 0.0f ? z : 0.0f;
+  const float left = times_exp_negative(z < -120.0f ? -120.0f : z, x) + negative * 0.0f;
+  return (z < 0.0f ? left : z) / (1.0f + exp_negative(x));
 }
 
-// The normal distribution left of -x, x >= 0, is exp(-x^2 / 2) times a slowly falling ratio.
+// The normal distribution left of -x is exp(-x^2 / 2) times a slowly falling ratio.
 struct NormalTail {
+  float x;            // |z|, at most 15: beyond, the tail is 0 in float
   float half_square;  // x^2 / 2, rounded
   float correction;   // exp(what the rounding lost)
   float ratio;        // Phi(-x) exp(x^2 / 2)
@@ -118,8 +120,8 @@ struct NormalTail {
   }
 };
 
-BIONN_INLINE NormalTail normal_tail(float x) {
-  x = x > 15.0f ? 15.0f : x;  // beyond, the tail is 0 in float
+BIONN_INLINE NormalTail normal_tail(float z) {
+  const float x = std::fabs(z) > 15.0f ? 15.0f : std::fabs(z);
   const float square = x * x, rest = std::fma(x, x, -square);
   // the ratio as a polynomial in t = 1 / (1 + .3 x) about 1/4, to 3e-9
   const float t = 1.0f / std::fma(0.3f, x, 1.0f) - 0.25f;
@@ -134,7 +136,7 @@ BIONN_INLINE NormalTail normal_tail(float x) {
   p = std::fma(p, t, 0.244621092f);
   p = std::fma(p, t, 0.206684765f);
   p = std::fma(p, t, 0.0395066942f);
-  return {0.5f * square, std::fma(-0.5f, rest, 1.0f), p};
+  return {x, 0.5f * square, std::fma(-0.5f, rest, 1.0f), p};
 }
 
 }  // namespace bionn

@@ -1,0 +1,200 @@
+"""The C++ kernels give the plain route's numbers at every size, and leave alone what is not theirs."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+
+import pytest
+import torch
+from torch import Tensor
+
+from bionn import functional as F
+from bionn.kernels import cpu
+from bionn.kernels.library import library
+
+pytestmark = pytest.mark.skipif(library() is None, reason="no compiled kernels here")
+
+# around the width of a vector, of a summed block and of a thread's share
+SIZES = (0, 1, 15, 16, 17, 33, 4095, 4097, 32769, 70001)
+
+ACTIVATIONS: dict[str, Callable[[Tensor], Tensor]] = {
+    "sigmoid": F.sigmoid,
+    "tanh": F.tanh,
+    "relu": F.relu,
+    "leaky_relu": lambda z: F.leaky_relu(z, 0.2),
+    "elu": lambda z: F.elu(z, 0.7),
+    "softplus": lambda z: F.softplus(z, 2.0, 5.0),
+    "gelu": F.gelu,
+    "gelu_tanh": lambda z: F.gelu(z, approximate="tanh"),
+    "silu": F.silu,
+}
+LOSSES: dict[str, Callable[..., Tensor]] = {
+    "mse": F.mse_loss,
+    "half squared": F.half_squared_error,
+    "logits": F.binary_cross_entropy_with_logits,
+}
+
+
+def normal(*shape: int, seed: int = 0) -> Tensor:
+    return torch.randn(*shape, generator=torch.Generator().manual_seed(seed)) * 3
+
+
+def value_and_slope(function: Callable[..., Tensor], z: Tensor) -> tuple[Tensor, Tensor]:
+    leaf = z.clone().requires_grad_()
+    value = function(leaf)
+    upstream = torch.linspace(-1, 1, max(value.numel(), 2))[: value.numel()].reshape(value.shape)
+    (slope,) = torch.autograd.grad(value, leaf, upstream.to(z.dtype).contiguous())
+    return value.detach(), slope
+
+
+@pytest.fixture
+def calls(monkeypatch: pytest.MonkeyPatch) -> list[str]:
+    """The kernels called so far."""
+    called: list[str] = []
+    function = cpu._function
+
+    def spy(kind: str, name: str) -> Callable[..., None]:
+        called.append(f"{name}_{kind.split('_')[1]}")
+        return function(kind, name)
+
+    monkeypatch.setattr(cpu, "_function", spy)
+    return called
+
+
+def equal_to_float64(function: Callable[..., Tensor], z: Tensor) -> None:
+    for ours, exact in zip(
+        value_and_slope(function, z), value_and_slope(function, z.double()), strict=True
+    ):
+        assert ours.dtype == torch.float32
+        torch.testing.assert_close(ours.double(), exact, rtol=2e-6, atol=2e-6)
+
+
+@pytest.mark.parametrize("size", SIZES)
+@pytest.mark.parametrize("name", ACTIVATIONS)
+def test_activation_equals_float64_at_every_size(name: str, size: int, calls: list[str]) -> None:
+    equal_to_float64(ACTIVATIONS[name], normal(size))
+    assert calls == [f"{name}_value", f"{name}_chain"]
+
+
+@pytest.mark.parametrize("reduction", ["none", "mean", "sum"])
+@pytest.mark.parametrize("name", LOSSES)
+def test_loss_equals_float64_at_every_size(name: str, reduction: str, calls: list[str]) -> None:
+    for size in SIZES[1:]:
+        target = torch.rand(size, generator=torch.Generator().manual_seed(1))
+
+        def loss(z: Tensor, target: Tensor = target) -> Tensor:
+            return LOSSES[name](z, target.to(z.dtype), reduction=reduction)
+
+        ours, exact = (value_and_slope(loss, z) for z in (normal(size), normal(size).double()))
+        for one, other in zip(ours, exact, strict=True):
+            torch.testing.assert_close(one.double(), other, rtol=2e-6, atol=2e-6)
+    assert len(calls) == 2 * len(SIZES[1:])
+
+
+@pytest.mark.parametrize(
+    "shape", [(1, 1), (3, 2), (5, 17), (2, 4097), (700, 64), (2, 3, 5), (0, 3)]
+)
+@pytest.mark.parametrize("function", [F.softmax, F.log_softmax], ids=["softmax", "log_softmax"])
+def test_softmax_of_rows_equals_float64(
+    function: Callable[..., Tensor], shape: tuple[int, ...], calls: list[str]
+) -> None:
+    equal_to_float64(lambda z: function(z, dim=-1), normal(*shape))
+    assert len(calls) == 2
+
+
+@pytest.mark.parametrize("reduction", ["none", "mean", "sum"])
+@pytest.mark.parametrize("weighted", [False, True])
+def test_cross_entropy_equals_float64(weighted: bool, reduction: str, calls: list[str]) -> None:
+    shapes = [(1, 1), (3, 2), (700, 64), (2, 4097)]
+    for rows, classes in shapes:
+        generator = torch.Generator().manual_seed(2)
+        target = torch.randint(classes, (rows,), generator=generator)
+        target[rows // 2] = -100 if rows > 1 else 0
+        weight = torch.rand(classes, generator=generator) + 0.5 if weighted else None
+
+        def loss(z: Tensor, target: Tensor = target, weight: Tensor | None = weight) -> Tensor:
+            own = None if weight is None else weight.to(z.dtype)
+            return F.cross_entropy(z, target, own, reduction=reduction)
+
+        equal_to_float64(loss, normal(rows, classes))
+    assert len(calls) == 2 * len(shapes)
+
+
+def test_kernels_stay_within_their_arrays() -> None:
+    for size in SIZES[1:-1]:
+        room = torch.full((size + 64,), float("nan"))
+        room[32:-32] = normal(size)
+        inner, outside = room[32:-32], room[-32:].clone()
+        for name in ACTIVATIONS:
+            with torch.no_grad():
+                value = cpu.activation_value(name, inner, 0.5, 2.0)
+                slope = cpu.activation_chain(name, inner, inner, 0.5, 2.0)
+            assert value.isfinite().all(), name  # no NaN from beyond its ends has come in
+            assert slope.isfinite().all(), name
+        assert room[-32:].isnan().all()
+        assert outside.isnan().all()
+
+
+@pytest.mark.parametrize("threads", [1, 2, 3])
+def test_sums_do_not_depend_on_the_number_of_threads(threads: int) -> None:
+    z, target = normal(200_003), torch.rand(200_003, generator=torch.Generator().manual_seed(1))
+    before = torch.get_num_threads()
+    with torch.no_grad():
+        try:
+            torch.set_num_threads(1)
+            alone = cpu.loss_value("logits", z, target, "mean")
+            torch.set_num_threads(threads)
+            together = cpu.loss_value("logits", z, target, "mean")
+        finally:
+            torch.set_num_threads(before)
+    assert alone.item() == together.item()
+
+
+def test_takes_only_what_it_can_compute_with() -> None:
+    z = normal(4, 6)
+    with torch.no_grad():
+        assert cpu.takes(z)
+        assert cpu.takes(torch.nn.Parameter(z))
+        refused = {
+            "float64": z.double(),
+            "bfloat16": z.bfloat16(),
+            "transposed": z.t(),
+            "expanded": z[:1].expand(4, 6),
+            "negative view": torch.ops.aten._neg_view(z),
+            "meta": z.to("meta"),
+            "sparse": z.to_sparse(),
+            "zero tensor": torch._efficientzerotensor(4, 6),
+        }
+        for name, tensor in refused.items():
+            assert not cpu.takes(z, tensor), name
+    assert not cpu.takes(z)  # where gradients of the result could be asked for
+
+
+# what torch says of its own code when forward mode is loaded
+@pytest.mark.filterwarnings("ignore:.*torch.jit.script.*is deprecated:DeprecationWarning")
+@pytest.mark.parametrize("name", ACTIVATIONS)
+def test_transforms_give_the_numbers_of_float64(name: str) -> None:
+    function, z = ACTIVATIONS[name], normal(3, 5)
+
+    def total(x: Tensor) -> Tensor:
+        return function(x).sum()
+
+    transforms: list[Callable[[Tensor], Tensor]] = [
+        torch.func.vmap(function),
+        torch.func.grad(total),
+        torch.func.vmap(torch.func.grad(total)),
+        lambda x: torch.func.jvp(function, (x,), (x,))[1],
+        torch.func.hessian(total),
+    ]
+    for transform in transforms:
+        exact = transform(z.double())
+        torch.testing.assert_close(transform(z).double(), exact, rtol=1e-5, atol=1e-5)
+
+
+def test_second_derivatives_go_the_plain_way(calls: list[str]) -> None:
+    z = normal(7).requires_grad_()
+    (slope,) = torch.autograd.grad(F.sigmoid(z), z, torch.ones(7), create_graph=True)
+    assert calls == ["sigmoid_value"]
+    (second,) = torch.autograd.grad(slope, z, torch.ones(7))
+    s = torch.sigmoid(z.detach())
+    torch.testing.assert_close(second, s * (1 - s) * (1 - 2 * s))
