@@ -46,7 +46,7 @@ def constant(prepared: Prepared) -> dict[str, Any]:
     """The training shares of the classes, or the training means of the targets."""
     targets, split = prepared.targets, prepared.split
     if targets.task == "regression":
-        value = targets.values[split.train].mean(axis=0)
+        value = np.nanmean(targets.values[split.train], axis=0)
     else:
         counts = np.bincount(targets.values[split.train], minlength=len(targets.classes))
         shares = counts / counts.sum()
@@ -82,11 +82,27 @@ def _fit(
 ) -> Ridge | LogisticRegression:
     if targets.task == "regression":
         model = Ridge(alpha=penalty)
+        present = ~np.isnan(targets.values[rows])
+        if not present.all():
+            return _ridge_with_gaps(model, inputs[rows], targets.values[rows], present)
     else:
         model = LogisticRegression(C=penalty, max_iter=ITERATIONS)
     with warnings.catch_warnings():
         warnings.simplefilter("ignore", ConvergenceWarning)
         return model.fit(inputs[rows], targets.values[rows])
+
+
+def _ridge_with_gaps(
+    model: Ridge, inputs: Matrix, values: np.ndarray, present: np.ndarray
+) -> Ridge:
+    """Each target's regression on the rows that have it, as one model of all targets."""
+    fits = [
+        Ridge(alpha=model.alpha).fit(inputs[has], column[has])
+        for column, has in zip(values.T, present.T, strict=True)
+    ]
+    model.coef_ = np.array([fit.coef_ for fit in fits])
+    model.intercept_ = np.array([fit.intercept_ for fit in fits])
+    return model
 
 
 def _outputs(model: Ridge | LogisticRegression, inputs: Matrix, targets: Targets) -> np.ndarray:
@@ -104,8 +120,10 @@ def _loss(
     """Mean cross-entropy, or squared error in units of each target's variance."""
     truth = targets.values[rows]
     if isinstance(model, Ridge):
-        scale = truth.std(axis=0).clip(1e-12)
-        return float((((_outputs(model, inputs[rows], targets) - truth) / scale) ** 2).mean())
+        present = ~np.isnan(truth)
+        spread = [c[p].std() if p.any() else 1 for c, p in zip(truth.T, present.T, strict=True)]
+        errors = (_outputs(model, inputs[rows], targets) - truth) / np.clip(spread, 1e-12, None)
+        return float((errors[present] ** 2).mean())
     chances = model.predict_proba(inputs[rows])
     return float(-np.log(chances[np.arange(len(rows)), truth].clip(1e-12)).mean())
 

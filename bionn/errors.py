@@ -36,6 +36,10 @@ class Stopped(BionnError):
         self.signal_number = signal_number
 
 
+class InputWarning(UserWarning):
+    """Input that was taken, though not as it should be; says what was made of it."""
+
+
 def did_you_mean(name: str, choices: Iterable[str]) -> str:
     """The nearest of the choices as a clause for a message, or nothing.
 

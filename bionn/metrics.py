@@ -117,25 +117,31 @@ def regression_scores(predictions: Tensor, targets: Tensor, names: Sequence[str]
 
     Args:
         predictions: ``(N, T)`` in the targets' own units.
-        targets: ``(N, T)``.
+        targets: ``(N, T)``, NaN where one is missing: its row has no part in that target's scores.
         names: T names.
 
     Returns:
-        Floats by name and ``per_target`` with the same for each. NaN where a score is not defined:
-        fewer than two rows, or a constant target or prediction.
+        Floats by name and ``per_target`` with the same for each, and ``n``, how many rows have it.
+        NaN where a score is not defined: fewer than two rows, or a constant target or prediction.
+        Means leave out targets that no row has.
     """
     predictions, targets = predictions.double(), targets.double()
     per_target = {
         name: _one_regression(predictions[:, t], targets[:, t]) for t, name in enumerate(names)
     }
+    scored = [values for values in per_target.values() if values["n"]]
     means = {
-        score: sum(values[score] for values in per_target.values()) / len(per_target)
+        score: sum(values[score] for values in scored) / len(scored) if scored else NAN
         for score in REGRESSION
     }
     return means | {"per_target": per_target}
 
 
 def _one_regression(predictions: Tensor, targets: Tensor) -> dict[str, float]:
+    present = ~targets.isnan()
+    predictions, targets = predictions[present], targets[present]
+    if not len(targets):
+        return dict.fromkeys(REGRESSION, NAN) | {"n": 0}
     varied = len(targets) > 1 and bool((targets != targets[0]).any())
     correlated = varied and bool((predictions != predictions[0]).any())
     # No score changes when both move together, and sums of squares far from 0 lose their digits.
@@ -148,6 +154,7 @@ def _one_regression(predictions: Tensor, targets: Tensor) -> dict[str, float]:
             "spearman": tmr.spearman_corrcoef(predictions, targets).item() if correlated else NAN,
             "mse": tmr.mean_squared_error(predictions, targets).item(),
             "mae": tmr.mean_absolute_error(predictions, targets).item(),
+            "n": len(targets),
         }
 
 

@@ -86,7 +86,9 @@ def run(
     with building(directory) as folder:
         write_config(folder, sources, data_options, settled)
         write_splits(folder, samples, splits)
-        write_json(audit(samples, targets, splits), folder / "audit.json")
+        found = audit(samples, targets, splits)
+        found["notes"] += getattr(first.encoder, "notes", ())
+        write_json(found, folder / "audit.json")
         for number, split in enumerate(splits):
             prepared = prepare(samples, targets, split, data_options) if number else first
             own = folder / f"fold_{number}" if len(splits) > 1 else folder

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+import warnings
 from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import Any
@@ -14,13 +15,13 @@ from torch import Tensor
 
 from bionn import artifact
 from bionn.data.batches import EVALUATION_ROWS, evaluation_rows
-from bionn.data.prepared import Encoder, encode_sequences
+from bionn.data.prepared import Encoder, encode_features, encode_sequences
 from bionn.data.samples import Source
 from bionn.data.unlabelled import Columns, read_unlabelled
-from bionn.errors import ArtifactError, InputError
+from bionn.errors import ArtifactError, InputError, InputWarning
 from bionn.models.heads import TaskKind, link
 from bionn.models.layers import feed
-from bionn.preprocess.features import FeatureScaler
+from bionn.preprocess.features import FeatureEncoder
 from bionn.preprocess.sequences import SequenceEncoder
 from bionn.preprocess.targets import TargetScaler
 from bionn.sequences.alphabet import alphabet_named
@@ -98,10 +99,11 @@ class Predictor:
     ) -> tuple[list[str], Tensor]:
         """Ids and network inputs: codes ``uint8 (N, L)`` or features ``float32 (N, F)``."""
         samples = read_unlabelled(inputs, self.encoder, self._columns, columns)
+        for note in samples.notes:
+            warnings.warn(note, InputWarning, stacklevel=2)
         if isinstance(self.encoder, SequenceEncoder):
             return samples.ids, torch.from_numpy(encode_sequences(self.encoder, samples))
-        assert samples.features is not None
-        return samples.ids, torch.from_numpy(self.encoder.transform(samples.features.to_numpy()))
+        return samples.ids, torch.from_numpy(encode_features(self.encoder, samples))
 
     @torch.inference_mode()
     def logits(self, inputs: Tensor) -> Tensor:
@@ -219,4 +221,4 @@ def find_device(name: str | torch.device) -> torch.device:
 def _encoder(manifest: dict[str, Any]) -> Encoder:
     if manifest["kind"] == "sequence":
         return SequenceEncoder.from_manifest(manifest)
-    return FeatureScaler.from_manifest(manifest)
+    return FeatureEncoder.from_manifest(manifest)

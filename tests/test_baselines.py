@@ -1,5 +1,7 @@
 """Baselines against closed forms and against scikit-learn fitted here on the same rows."""
 
+from dataclasses import replace
+
 import numpy as np
 import pytest
 from sklearn import linear_model
@@ -140,3 +142,36 @@ def test_with_kmers_the_linear_model_is_that_of_scikit_learn_on_their_counts(kin
 
 def count(text: str, kmer: str) -> int:
     return sum(text[start : start + len(kmer)] == kmer for start in range(len(text)))
+
+
+def test_ridge_fits_each_target_on_the_rows_that_have_it() -> None:
+    whole = prepared("regression")
+    values = whole.targets.values.copy()
+    values[np.random.default_rng(0).random(values.shape) < 0.3] = np.nan
+    data = replace(whole, targets=replace(whole.targets, values=values))
+    train, val, test = data.split.train, data.split.val, data.split.test
+    inputs, found = scaled_genes(train), linear(data)
+
+    def fitted(alpha: float, t: int) -> linear_model.Ridge:
+        rows = train[~np.isnan(values[train, t])]
+        return linear_model.Ridge(alpha=alpha).fit(inputs[rows], values[rows, t])
+
+    def error(alpha: float) -> float:
+        """Over the cells that are there, each target in units of its spread."""
+        errors = []
+        for t in range(2):
+            rows = val[~np.isnan(values[val, t])]
+            guess = fitted(alpha, t).predict(inputs[rows])
+            errors.append((guess - values[rows, t]) / values[rows, t].std())
+        return float((np.concatenate(errors) ** 2).mean())
+
+    best = min(RIDGE_ALPHAS, key=error)
+    assert found["setting"] == f"ridge, alpha {best:g}"
+    for t, name in enumerate(data.targets.names):
+        rows = test[~np.isnan(values[test, t])]
+        expected = sk.r2_score(values[rows, t], fitted(best, t).predict(inputs[rows]))
+        assert found["test"]["per_target"][name]["r2"] == pytest.approx(expected, abs=1e-4)
+        assert found["test"]["per_target"][name]["n"] == len(rows)
+    mean = constant(data)["val"]["per_target"]["y1"]["mse"]
+    rows = val[~np.isnan(values[val, 0])]
+    assert mean == pytest.approx(((values[rows, 0] - np.nanmean(values[train, 0])) ** 2).mean())

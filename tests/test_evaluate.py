@@ -10,6 +10,7 @@ from bionn.data.modules import load_prepared
 from bionn.data.prepared import Prepared
 from bionn.data.samples import DataOptions
 from bionn.evaluate import evaluate, prediction_table
+from bionn.metrics import REGRESSION
 from bionn.models import MLP
 from bionn.models.layers import set_code_table
 from bionn.predict import Predictor
@@ -86,12 +87,13 @@ def test_regression_loss_is_in_standard_units_and_scores_in_the_targets_own() ->
             "spearman": stats.spearmanr(truth[:, t], guess[:, t]).statistic,
             "mse": sk.mean_squared_error(truth[:, t], guess[:, t]),
             "mae": sk.mean_absolute_error(truth[:, t], guess[:, t]),
+            "n": len(rows),
         }
         for t, name in enumerate(data.targets.names)
     }
     for name, expected in per_target.items():
         assert found["per_target"][name] == pytest.approx(expected, rel=1e-5)
-    for score in per_target["y1"]:
+    for score in REGRESSION:
         mean = np.mean([values[score] for values in per_target.values()])
         assert found[score] == pytest.approx(mean, rel=1e-5)
 

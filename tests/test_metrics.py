@@ -157,6 +157,7 @@ def one_regression(prediction: np.ndarray, target: np.ndarray) -> dict[str, floa
         "spearman": stats.spearmanr(target, prediction)[0],
         "mse": sk.mean_squared_error(target, prediction),
         "mae": sk.mean_absolute_error(target, prediction),
+        "n": len(target),
     }
 
 
@@ -213,3 +214,20 @@ def test_scores_gathered_in_batches_are_those_of_all_rows_at_once(
             gathered.update(*batch)
         assert gathered.compute() == scores(task, *pair, names)
         gathered.reset()
+
+
+def test_missing_targets_have_no_part_in_their_own_targets_scores() -> None:
+    rng = np.random.default_rng(3)
+    targets = rng.normal(size=(60, 3))
+    predictions = targets + rng.normal(size=(60, 3))
+    holed = np.where(rng.random((60, 3)) < [0.3, 0.1, 1.1], np.nan, targets)
+    result = regression_scores(torch.from_numpy(predictions), torch.from_numpy(holed), list("abc"))
+    truth = []
+    for column, name in enumerate("ab"):
+        rows = ~np.isnan(holed[:, column])
+        truth.append(one_regression(predictions[rows, column], targets[rows, column]))
+        assert result["per_target"][name] == pytest.approx(truth[-1], rel=1e-5)
+    assert result["per_target"]["c"]["n"] == 0
+    assert math.isnan(result["per_target"]["c"]["r2"])
+    means = {name: (truth[0][name] + truth[1][name]) / 2 for name in REGRESSION}
+    assert {name: result[name] for name in REGRESSION} == pytest.approx(means, rel=1e-5)

@@ -120,7 +120,7 @@ def test_metrics_json_has_a_part_for_each_class_or_target(shared) -> None:
     per_target = shared["regression"][1]["per_target"]
     assert list(per_target) == TARGETS
     for scores in per_target.values():
-        assert set(scores) == REGRESSION_SCORES - {"loss"}
+        assert set(scores) == REGRESSION_SCORES - {"loss"} | {"n"}
 
 
 def test_metrics_json_of_folds_holds_means_deviations_and_the_folds(shared) -> None:
@@ -373,3 +373,23 @@ def test_validation_rows_are_predicted_by_a_network_that_has_not_seen_them(share
     assert hits == pytest.approx(metrics["val"]["accuracy"])
     again = bionn.load(directory).predict(RUNS["binary"][0])[positive]
     assert not np.allclose(again[val.index], val[positive])
+
+
+def test_targets_with_gaps_are_learned_scored_and_left_empty(tmp_path: Path) -> None:
+    frame = expression()
+    frame.loc[::3, "y1"] = np.nan
+    options = SMALL | {"target": ["y1", "y2"], "features": [f"gene{n}" for n in range(1, 6)]}
+    found = bionn.run(frame, out=tmp_path / "run", **options)
+    table = pd.read_csv(tmp_path / "run" / "predictions.tsv", sep="\t")
+    np.testing.assert_array_equal(table["target_y1"].isna(), frame["y1"].isna())
+    assert table[["prediction_y1", "prediction_y2"]].notna().all(axis=None)
+    test = table[(table["split"] == "test") & table["target_y1"].notna()]
+    own = found.metrics["per_target"]["y1"]
+    assert own["n"] == len(test)
+    assert own["r2"] == pytest.approx(
+        sk.r2_score(test["target_y1"], test["prediction_y1"]), abs=1e-4
+    )
+    for baseline in found.metrics["baselines"].values():
+        assert baseline["test"]["per_target"]["y1"]["n"] == len(test)
+    report = json.loads((tmp_path / "run" / "audit.json").read_text())
+    assert report["targets"]["y1"]["missing"] == 30

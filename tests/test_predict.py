@@ -12,7 +12,8 @@ from Bio.Seq import reverse_complement
 from bionn.data.modules import load_prepared
 from bionn.data.prepared import Prepared
 from bionn.data.samples import DataOptions
-from bionn.errors import FormatError, InputError
+from bionn.data.unlabelled import Columns
+from bionn.errors import FormatError, InputError, InputWarning
 from bionn.formats.output import write_json
 from bionn.models import MLP
 from bionn.models.heads import link
@@ -245,3 +246,36 @@ def test_predicting_leaves_the_random_state_alone(on_sequences: Predictor) -> No
     before = torch.get_rng_state()
     on_sequences.predict(["ACGTACGTACGT"])
     assert torch.equal(torch.get_rng_state(), before)
+
+
+def test_a_feature_without_a_column_is_imputed_if_asked_to(on_table: Predictor) -> None:
+    frame = expression()
+    with pytest.warns(InputWarning, match="1 of 5 features are missing and imputed: gene4"):
+        found = on_table.predict(
+            frame.drop(columns="gene4"), columns=Columns(missing_features="impute")
+        )
+    pd.testing.assert_frame_equal(found, on_table.predict(frame.assign(gene4=np.nan)))
+    with refused("none of the 5 features"):
+        on_table.predict(frame[["id", "y1"]], columns=Columns(missing_features="impute"))
+
+
+def test_a_batch_is_known_at_prediction_and_a_new_one_is_told(tmp_path: Path) -> None:
+    frame = expression().assign(plate=["p1", "p2", "p3"] * 30)
+    options = DataOptions(target="y1", features=GENES, batch_column="plate")
+    predictor = predictor_of(load_prepared(frame, options), tmp_path)
+    data = load_prepared(frame, options)
+    found = predictor.predict(frame.sample(frac=1, axis=1, random_state=0))
+    np.testing.assert_allclose(found["prediction"], predictor.outputs(data.inputs)[:, 0])
+    with pytest.warns(InputWarning, match=r"plate: 90 rows .*\(p8\)"):
+        predictor.predict(frame.assign(plate="p8"))
+
+
+def test_logarithms_of_targets_come_back_in_their_own_units(tmp_path: Path) -> None:
+    frame = expression().assign(y1=lambda f: np.exp(f["y1"] / 10))
+    data = load_prepared(frame, DataOptions(target="y1", features=GENES, target_transform="log1p"))
+    predictor = predictor_of(data, tmp_path)
+    with torch.no_grad():
+        standard = predictor.model(data.inputs).double().numpy()[:, 0]
+    train = np.log(1 + frame["y1"].to_numpy()[data.split.train])
+    expected = np.exp(standard * train.std() + train.mean()) - 1
+    np.testing.assert_allclose(predictor.predict(frame)["prediction"], expected, rtol=1e-6)

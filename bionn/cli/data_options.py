@@ -8,7 +8,7 @@ from bionn.cli.parser import Parser, shares, words
 
 
 def add_data_options(parser: Parser) -> None:
-    """Add those of :class:`bionn.data.samples.DataOptions`, in a group of their own."""
+    """Add those of :class:`bionn.data.samples.DataOptions`, in groups of their own."""
     data = parser.add_argument_group("data")
     data.add_argument("--labels", metavar="TABLE", help="table with a row an id")
     data.add_argument("--target", nargs="+", metavar="COL", help="column(s) to predict")
@@ -63,4 +63,23 @@ def add_data_options(parser: Parser) -> None:
     )
     data.add_argument(
         "--allow-missing", action="store_true", default=None, help="leave out what has no partner"
+    )
+    table = parser.add_argument_group("features and targets that are numbers")
+    table.add_argument(
+        "--transform",
+        metavar="T",
+        help="zscore (default), log1p, cpm, log-cpm (and then zscore), quantile, none",
+    )
+    table.add_argument("--impute", help="missing features: median (default), model or error")
+    table.add_argument(
+        "--missing-indicators",
+        action="store_true",
+        default=None,
+        help="tell the network which features were missing",
+    )
+    table.add_argument("--top-genes", type=int, metavar="N", help="keep the N most variable")
+    table.add_argument("--batch-column", metavar="COL", help="column of batches")
+    table.add_argument("--batch-effect", help="one-hot (default): as inputs; center: taken out")
+    table.add_argument(
+        "--target-transform", help="zscore (default), log1p (and then zscore) or none"
     )

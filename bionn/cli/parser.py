@@ -3,13 +3,15 @@
 from __future__ import annotations
 
 import argparse
+import contextlib
 import re
 import sys
-from collections.abc import Callable, Iterable, Sequence
+import warnings
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from pathlib import Path
 from typing import Any, NoReturn
 
-from bionn.errors import InputError, did_you_mean
+from bionn.errors import InputError, InputWarning, did_you_mean
 
 
 class Parser(argparse.ArgumentParser):
@@ -120,12 +122,25 @@ def as_typed(path: str, name: str, value: Any, action: argparse.Action) -> Any:
     raise InputError(f"{path}: {name}: not what this option takes: {value!r}; see bionn run --help")
 
 
+@contextlib.contextmanager
+def noted() -> Iterator[None]:
+    """Print what the block finds worth a note as a line each, once, on stderr."""
+
+    def show(message: Warning | str, *_: Any) -> None:
+        print(f"note: {one_line(message)}", file=sys.stderr)
+
+    with warnings.catch_warnings():
+        warnings.simplefilter("once", InputWarning)
+        warnings.showwarning = show
+        yield
+
+
 def fail(prog: str, error: BaseException) -> int:
     """Print an error as one line; the exit code is 2."""
     print(f"{prog}: error: {one_line(error)}", file=sys.stderr)
     return 2
 
 
-def one_line(error: BaseException) -> str:
+def one_line(error: BaseException | str) -> str:
     """An error's message with every run of white space a single blank."""
     return re.sub(r"\s+", " ", str(error))

@@ -5,7 +5,7 @@ from __future__ import annotations
 from argparse import BooleanOptionalAction
 from collections.abc import Sequence
 
-from bionn.cli.parser import Parser, words
+from bionn.cli.parser import Parser, noted, words
 
 
 def make_parser() -> Parser:
@@ -25,6 +25,12 @@ def make_parser() -> Parser:
         action=BooleanOptionalAction,
         default=None,
         help="average over a sequence and its reverse complement (default: as in training)",
+    )
+    parser.add_argument(
+        "--missing-features",
+        choices=("error", "impute"),
+        default="error",
+        help="what to do about features that INPUT has no column for",
     )
     parser.add_argument("--device", default="cpu", help="auto, cpu, gpu, ...")
     parser.add_argument("--overwrite", action="store_true", help="replace FILE.tsv if it is there")
@@ -51,12 +57,15 @@ def predict(arguments: Sequence[str]) -> int:
         raise InputError(f"{given.out}: already there; choose another file, or pass --overwrite")
     predictor = load(given.model, device=given.device, both_strands=given.both_strands)
     console = Console(stderr=True)
-    columns = None
-    if given.id_column or given.id_rule or given.sequence_column or given.columns:
-        columns = Columns(
-            given.id_column, given.id_rule or "first", given.sequence_column, given.columns
-        )
-    total, blocks = predictor.blocks(given.input, columns=columns)
+    columns = Columns(
+        given.id_column,
+        given.id_rule,
+        given.sequence_column,
+        given.columns,
+        given.missing_features,
+    )
+    with noted():
+        total, blocks = predictor.blocks(given.input, columns=columns)
     rows = 0
     with replacing(given.out) as file:
         for block in track(blocks, "predicting", total=total, console=console, disable=total < 2):

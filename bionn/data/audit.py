@@ -40,7 +40,11 @@ def audit(
         }
     if targets.task == "regression":
         found["targets"] = {
-            name: {"mean": float(column.mean()), "std": float(column.std())}
+            name: {
+                "mean": float(np.nanmean(column)),
+                "std": float(np.nanstd(column)),
+                "missing": int(np.isnan(column).sum()),
+            }
             for name, column in zip(targets.names, targets.values.T, strict=True)
         }
     else:

@@ -114,9 +114,10 @@ def target_columns(
 def feature_columns(
     table: Table, named: Sequence[str] | None, taken: set[str | None]
 ) -> tuple[pd.DataFrame, list[str]]:
-    """The numeric columns as ``float64``, and the names of those left out as text.
+    """The columns that are features, and the names of those left out as text.
 
-    A column in which most cells are numbers is numeric: its other cells are errors.
+    A column in which most cells are numbers is numeric, ``float64``: its other cells are errors. A
+    column of text is a category where it is named, and is left out where it is not.
 
     Raises:
         InputError: no column is numeric, or one that is named has another part to play.
@@ -129,7 +130,11 @@ def feature_columns(
                 "leave it out"
             )
     if named is not None:
-        return table.numeric_frame(list(named)), []
+        features, text = table.all_numeric(list(named))
+        for column in text:
+            cells = table.text(column)
+            features[column] = cells if any(cells) else np.nan
+        return features.loc[:, list(named)], []
     features, text = table.all_numeric([c for c in table.columns if c not in taken])
     if features.empty:
         raise InputError(

@@ -181,6 +181,7 @@ class FastaDataModule(ResidentDataModule):
         encoding: ``onehot``, ``kmer:K`` or ``onehot+kmer:K``.
         both_strands: average the saved model's predictions over both strands.
         allow_missing: leave out samples without a target and targets without a sample.
+        target_transform: ``zscore``, ``log1p`` or ``none``.
         batch_size: ``full``, 1 or a number between.
         seed: of the split and of the order of the training rows.
     """
@@ -218,6 +219,7 @@ class FastaDataModule(ResidentDataModule):
         encoding: str = "onehot",
         both_strands: bool = False,
         allow_missing: bool = False,
+        target_transform: str = "zscore",
         batch_size: BatchSize = 256,
         seed: int = 0,
     ) -> None:
@@ -250,6 +252,7 @@ class FastaDataModule(ResidentDataModule):
             encoding=encoding,
             both_strands=both_strands,
             allow_missing=allow_missing,
+            target_transform=target_transform,
             seed=seed,
         )
         super().__init__(
@@ -280,6 +283,13 @@ class ExpressionDataModule(ResidentDataModule):
         val: a file of validation samples.
         test: a file of test samples.
         allow_missing: leave out samples without a target and targets without a sample.
+        transform: ``zscore``, ``log1p``, ``cpm``, ``log-cpm``, ``quantile`` or ``none``.
+        impute: ``median``, ``model`` or ``error`` for missing features.
+        missing_indicators: a column of 0 and 1 for each feature with gaps.
+        top_genes: keep so many features, the most variable.
+        batch_column: the column of batches.
+        batch_effect: ``one-hot`` or ``center``.
+        target_transform: ``zscore``, ``log1p`` or ``none``.
         batch_size: ``full``, 1 or a number between.
         seed: of the split and of the order of the training rows.
     """
@@ -306,6 +316,13 @@ class ExpressionDataModule(ResidentDataModule):
         val: str | None = None,
         test: str | None = None,
         allow_missing: bool = False,
+        transform: str = "zscore",
+        impute: str = "median",
+        missing_indicators: bool = False,
+        top_genes: int | None = None,
+        batch_column: str | None = None,
+        batch_effect: str = "one-hot",
+        target_transform: str = "zscore",
         batch_size: BatchSize = 256,
         seed: int = 0,
     ) -> None:
@@ -327,6 +344,13 @@ class ExpressionDataModule(ResidentDataModule):
             val=val,
             test=test,
             allow_missing=allow_missing,
+            transform=transform,
+            impute=impute,
+            missing_indicators=missing_indicators,
+            top_genes=top_genes,
+            batch_column=batch_column,
+            batch_effect=batch_effect,
+            target_transform=target_transform,
             seed=seed,
         )
         super().__init__(

@@ -4,10 +4,11 @@ from __future__ import annotations
 
 import hashlib
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, fields, replace
 from typing import Any, cast
 
 import numpy as np
+import pandas as pd
 import torch
 from torch import Tensor
 
@@ -17,12 +18,13 @@ from bionn.data.targets import Targets
 from bionn.errors import FormatError, InputError
 from bionn.metrics import scores
 from bionn.preprocess.encoding import ONE_HOT, SequenceFeatures
-from bionn.preprocess.features import FeatureScaler
+from bionn.preprocess.features import FeatureEncoder, FeatureOptions
 from bionn.preprocess.sequences import ALIGNMENTS, LengthError, SequenceEncoder
+from bionn.preprocess.steps import RowError
 from bionn.preprocess.targets import TargetScaler
 from bionn.sequences.alphabet import SymbolError
 
-Encoder = SequenceEncoder | FeatureScaler
+Encoder = SequenceEncoder | FeatureEncoder
 
 
 @dataclass(frozen=True)
@@ -36,7 +38,8 @@ class Prepared:
         encoder: text or numbers to network inputs, as at prediction.
         target_scaler: own units to the units of the loss; None for classes.
         inputs: codes ``uint8 (N, L)`` or features ``float32 (N, F)``.
-        outputs: class indices ``int64 (N,)`` or standardised targets ``float32 (N, T)``.
+        outputs: class indices ``int64 (N,)`` or standardised targets ``float32 (N, T)``,
+            NaN where one is missing.
         options: how the samples were read.
     """
 
@@ -123,23 +126,43 @@ def prepare(samples: Samples, targets: Targets, split: Split, options: DataOptio
 
     Raises:
         FormatError: a symbol outside the alphabet, or a length that does not fit; says file and line.
+            Or a value that a table's transform or imputation does not take.
         InputError: an option with an unknown value.
     """
     if samples.features is None:
+        _refuse_feature_options(options)
         encoder = _fit_sequences(samples, options)
         inputs = torch.from_numpy(encode_sequences(encoder, samples))
         encoder = encoder.scaled(inputs[torch.from_numpy(split.train)])
     else:
         _check_table(options)
-        values = samples.features.to_numpy()
-        encoder = FeatureScaler.fit(values[split.train], list(samples.features))
-        inputs = torch.from_numpy(encoder.transform(values))
+        encoder, inputs = _fit_features(samples, split, options)
     if targets.task == "regression":
-        scaler = TargetScaler.fit(targets.values[split.train], targets.names)
+        scaler = _fit_targets(samples, targets, split, options)
         outputs = torch.from_numpy(scaler.transform(targets.values))
     else:
+        if options.target_transform != DataOptions.target_transform:
+            raise InputError("target-transform: for numbers only, classes found; leave it out")
         scaler, outputs = None, torch.from_numpy(targets.values)
     return Prepared(samples, targets, split, encoder, scaler, inputs, outputs, options)
+
+
+def encode_features(
+    encoder: FeatureEncoder, samples: Samples, frame: pd.DataFrame | None = None
+) -> np.ndarray:
+    """Network inputs ``float32 (N, F)`` of the samples' features; an error names the file and line.
+
+    Args:
+        encoder: fitted on training rows.
+        samples: where the rows are from.
+        frame: their columns, if they are not the samples' features alone.
+    """
+    frame = samples.features if frame is None else frame
+    assert frame is not None
+    try:
+        return encoder.transform(frame)
+    except RowError as error:
+        raise FormatError(f"{samples.where(error.row)}: {error}") from None
 
 
 def encode_sequences(encoder: SequenceEncoder, samples: Samples) -> np.ndarray:
@@ -148,6 +171,54 @@ def encode_sequences(encoder: SequenceEncoder, samples: Samples) -> np.ndarray:
         return encoder.encode(samples.sequences)
     except (SymbolError, LengthError) as error:
         raise located(error, samples.ids, samples.where) from None
+
+
+def _fit_features(
+    samples: Samples, split: Split, options: DataOptions
+) -> tuple[FeatureEncoder, Tensor]:
+    """Fit on the training rows; the encoder, and the inputs of every row."""
+    frame = samples.features
+    assert frame is not None
+    if options.batch_column is not None:
+        frame = frame.assign(**{options.batch_column: samples.table["batch"].astype(object)})
+    names = (field.name for field in fields(FeatureOptions))
+    chosen = FeatureOptions(**{name: getattr(options, name) for name in names})
+    try:
+        encoder = FeatureEncoder.fit(frame.iloc[split.train], chosen)
+    except RowError as error:
+        raise FormatError(f"{samples.where(int(split.train[error.row]))}: {error}") from None
+    encoder = replace(encoder, notes=(*encoder.notes, *encoder.unseen(frame)))
+    return encoder, torch.from_numpy(encode_features(encoder, samples, frame))
+
+
+def _fit_targets(
+    samples: Samples, targets: Targets, split: Split, options: DataOptions
+) -> TargetScaler:
+    """Fit on the training rows; every target has values there, and the transform takes them all."""
+    values = targets.values
+    for name, column in zip(targets.names, values.T, strict=True):
+        if np.isnan(column[split.train]).all():
+            raise InputError(
+                f"target {name!r}: no training row has a value; leave it out, or split otherwise"
+            )
+        if options.target_transform == "log1p" and (column < 0).any():
+            row = int(np.argmax(column < 0))
+            raise FormatError(
+                f"{samples.where(row, 'target')}: target {name!r}: log1p needs values from 0 on, "
+                f"{column[row]:g} found; were logarithms taken already? choose another "
+                "target-transform"
+            )
+    return TargetScaler.fit(values[split.train], targets.names, options.target_transform)
+
+
+def _refuse_feature_options(options: DataOptions) -> None:
+    """Refuse options that only numeric features could follow."""
+    for field in fields(FeatureOptions):
+        if getattr(options, field.name) != field.default:
+            raise InputError(
+                f"{field.name.replace('_', '-')}: for numeric features only, sequences found; leave "
+                "it out"
+            )
 
 
 def _fit_sequences(samples: Samples, options: DataOptions) -> SequenceEncoder:

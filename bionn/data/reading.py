@@ -326,7 +326,8 @@ def _without_missing_targets(samples: Samples, allow_missing: bool) -> Samples:
         raise InputError(
             "target: FASTA files beside tables need their labels in one table; name it with labels"
         )
-    missing = (samples.targets == "").any(axis=1).to_numpy()
+    # A row without one of several targets is of use for the others.
+    missing = (samples.targets == "").all(axis=1).to_numpy()
     if not missing.any():
         return samples
     if missing.all():
@@ -335,11 +336,12 @@ def _without_missing_targets(samples: Samples, allow_missing: bool) -> Samples:
             "value; complete the file, or choose another target"
         )
     row = int(np.argmax(missing))
-    column = samples.targets.columns[int(np.argmax(samples.targets.iloc[row] == ""))]
+    names = list(samples.targets)
+    which = f"target {names[0]!r}" if len(names) == 1 else f"any of the {len(names)} targets"
     if not allow_missing:
         others = int(missing.sum()) - 1
         raise FormatError(
-            f"{samples.where(row, 'target')}: id {samples.ids[row]!r} has no value in target {column!r}"
+            f"{samples.where(row, 'target')}: id {samples.ids[row]!r} has no value in {which}"
             + f", nor have {others} other rows" * (others > 0)
             + "; complete the file, or leave such rows out with allow-missing"
         )

@@ -14,8 +14,8 @@ from bionn.formats.fasta import IdRule
 
 Source = str | Path | pd.DataFrame
 
-ROLES = ("part", "fold", "group")
-"""What a column may tell the split; the names of those columns in :attr:`Samples.table`."""
+ROLES = ("part", "fold", "group", "batch")
+"""What a column may tell beside inputs and targets; the names of those in :attr:`Samples.table`."""
 
 
 @dataclass(frozen=True)
@@ -55,6 +55,15 @@ class DataOptions:
             :class:`bionn.preprocess.encoding.Encoding`.
         both_strands: average predictions over a sequence and its reverse complement.
         allow_missing: leave out samples without a target, and targets without a sample.
+        transform: features to network inputs; this and the next five are those of
+            :class:`bionn.preprocess.features.FeatureOptions`.
+        impute: what a missing value becomes.
+        missing_indicators: a column of 0 and 1 for each feature with gaps.
+        top_genes: keep so many features, the most variable.
+        batch_column: the column of batches.
+        batch_effect: how a batch is told to the network.
+        target_transform: ``zscore``, ``log1p`` (and then ``zscore``) or ``none``: the scale on which
+            numbers are learned; predictions and scores are in their own units.
         seed: of the split.
     """
 
@@ -88,12 +97,19 @@ class DataOptions:
     encoding: str = "onehot"
     both_strands: bool = False
     allow_missing: bool = False
+    transform: str = "zscore"
+    impute: str = "median"
+    missing_indicators: bool = False
+    top_genes: int | None = None
+    batch_column: str | None = None
+    batch_effect: str = "one-hot"
+    target_transform: str = "zscore"
     seed: int = 0
 
     @property
     def roles(self) -> dict[str, str]:
-        """The columns named for the split, by role."""
-        columns = (self.split_column, self.fold_column, self.group_column)
+        """The columns named for the split and for batches, by role."""
+        columns = (self.split_column, self.fold_column, self.group_column, self.batch_column)
         return {r: c for r, c in zip(ROLES, columns, strict=True) if c is not None}
 
     @property
@@ -110,10 +126,11 @@ class Samples:
 
     Attributes:
         table: a row a sample: ``id``, all different; ``sequence`` if the inputs are sequences;
-            ``part`` (train, val, test, drop or ""), ``fold`` and ``group`` where columns were
-            named for them; ``source`` and ``row``, which file and record it came from, and
+            ``part`` (train, val, test, drop or ""), ``fold``, ``group`` and ``batch`` where
+            columns were named for them; ``source`` and ``row``, which file and record it came from, and
             ``sheet_row``, which row of a sample sheet.
-        features: ``float64 (N, F)`` by feature name, NaN where missing; None for sequences.
+        features: by feature name, ``float64`` and NaN where missing, or text and ``""`` where
+            missing; None for sequences.
         targets: the target cells as text, ``(N, T)`` by target name.
         locate: for each source, the function from a record to its ``file:line``.
         class_order: classes in an order that the input forces, or None.
@@ -152,11 +169,16 @@ class Samples:
         if self.features is None:
             keys = [sequence.upper() for sequence in self.sequences]
         else:
-            keys = [row.tobytes() for row in self.features.to_numpy() + 0.0]  # -0.0 is 0.0
+            numbers = self.features.select_dtypes("float")
+            texts = self.features.drop(columns=list(numbers)).to_numpy(dtype=object)
+            keys = [  # -0.0 is 0.0
+                row.tobytes() + "\0".join(words).encode()
+                for row, words in zip(numbers.to_numpy() + 0.0, texts, strict=True)
+            ]
         return pd.factorize(np.array(keys, dtype=object))[0]
 
     def column(self, name: str) -> list[str] | None:
-        """``part``, ``fold`` or ``group`` of each sample, None where it was not asked for."""
+        """``part``, ``fold``, ``group`` or ``batch`` of each sample, None where it was not asked for."""
         return self.table[name].tolist() if name in self.table else None
 
     def where(self, sample: int, what: str = "sample") -> str:

@@ -27,7 +27,8 @@ class Targets:
 
     Attributes:
         task: ``binary``, ``multiclass`` or ``regression``.
-        values: class indices ``int64 (N,)``, or numbers ``float64 (N, T)`` in their own units.
+        values: class indices ``int64 (N,)``, or numbers ``float64 (N, T)`` in their own units,
+            NaN where one of several is missing.
         classes: the class names by index; of two, index 1 is the positive one. Empty: regression.
         names: the target columns.
     """
@@ -82,7 +83,7 @@ def find_targets(samples: Samples, options: DataOptions) -> tuple[Samples, Targe
         values = np.column_stack([_numbers(samples, name) for name in names])
         _check_variation(samples, values)
         kind = f"regression of {len(names)} target{'s' * (len(names) > 1)}"
-        return _noted(samples, kind), Targets(task, values, (), names)
+        return _noted(samples, kind, *_gaps(values, names)), Targets(task, values, (), names)
     if len(names) > 1:
         raise InputError(
             f"target: one column of classes needed, {len(names)} found ({', '.join(names)}); "
@@ -130,8 +131,18 @@ def find_targets(samples: Samples, options: DataOptions) -> tuple[Samples, Targe
     return _noted(samples, kind), targets
 
 
-def _noted(samples: Samples, task: str) -> Samples:
-    return replace(samples, notes=(*samples.notes, f"task: {task}"))
+def _noted(samples: Samples, task: str, *more: str) -> Samples:
+    return replace(samples, notes=(*samples.notes, f"task: {task}", *more))
+
+
+def _gaps(values: np.ndarray, names: Sequence[str]) -> list[str]:
+    """A sentence on missing targets, or nothing."""
+    gaps = np.isnan(values).sum(axis=0)
+    shown = [f"{name} {count}" for name, count in zip(names, gaps, strict=True) if count]
+    return [
+        f"targets: {gaps.sum()} of {values.size} values are missing: their rows are kept, and the "
+        f"missing count neither in losses nor in scores ({some(shown)})"
+    ] * bool(shown)
 
 
 def _task(samples: Samples, options: DataOptions) -> TaskKind:
@@ -153,9 +164,11 @@ def _task(samples: Samples, options: DataOptions) -> TaskKind:
 
 
 def _numbers(samples: Samples, name: str) -> np.ndarray:
-    """A regression target as ``float64 (N,)``."""
-    values = np.empty(len(samples))
+    """A regression target as ``float64 (N,)``, NaN where the cell is empty."""
+    values = np.full(len(samples), np.nan)
     for row, cell in enumerate(samples.targets[name]):
+        if not cell:
+            continue
         number = _number(cell)
         if number is None or not np.isfinite(number):
             raise FormatError(
@@ -169,10 +182,13 @@ def _numbers(samples: Samples, name: str) -> np.ndarray:
 def _check_variation(samples: Samples, values: np.ndarray) -> None:
     """Refuse a target with one and the same value in every row."""
     for name, column in zip(samples.targets.columns, values.T, strict=True):
-        if column.min() == column.max():
+        present = np.flatnonzero(~np.isnan(column))
+        if not present.size or column[present].min() == column[present].max():
+            first = int(present[0]) if present.size else 0
             raise InputError(
-                f"{samples.where(0, 'target')}: target {name!r}: at least 2 different values needed, "
-                f"{samples.targets[name].iloc[0]!r} found in every row; choose another target"
+                f"{samples.where(first, 'target')}: target {name!r}: at least 2 different values "
+                f"needed, {samples.targets[name].iloc[first]!r} found in every row; choose another "
+                "target"
             )
 
 

@@ -3,19 +3,20 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any, cast
 
 import pandas as pd
 
-from bionn.data.columns import as_table, find_id_column, find_sequence_column
+from bionn.data.columns import as_table, find_id_column, find_sequence_column, some
 from bionn.data.prepared import Encoder
 from bionn.data.samples import Samples, Source
 from bionn.errors import FormatError, InputError, did_you_mean
 from bionn.formats.fasta import FastaRecords, IdRule, unique_ids
 from bionn.formats.sequence_files import holds_sequences, read_sequences
 from bionn.formats.table import Table
+from bionn.preprocess.features import FeatureEncoder
 from bionn.preprocess.sequences import SequenceEncoder
 
 
@@ -25,15 +26,17 @@ class Columns:
 
     Attributes:
         id_column: the column of ids.
-        id_rule: which part of a FASTA header is the id.
+        id_rule: which part of a FASTA header is the id; the first word when None.
         sequence_column: the column of sequences.
         names: the column names of a table without a header line.
+        missing_features: whether a feature without a column is an ``error``, or to ``impute``.
     """
 
     id_column: str | None = None
-    id_rule: IdRule = "first"
+    id_rule: IdRule | None = None
     sequence_column: str | None = None
     names: Sequence[str] | None = None
+    missing_features: str = "error"
 
     @classmethod
     def from_manifest(cls, manifest: dict[str, Any]) -> Columns:
@@ -53,6 +56,7 @@ class Columns:
             self.id_rule,
             self.sequence_column if self.sequence_column in known else None,
             self.names,
+            self.missing_features,
         )
 
 
@@ -70,11 +74,13 @@ def read_unlabelled(
     Raises:
         InputError: another kind of input, or a feature or sequence column is missing.
     """
+    if given is not None and given == Columns(missing_features=given.missing_features):
+        trained, given = replace(trained, missing_features=given.missing_features), None
     needs = "sequences" if isinstance(encoder, SequenceEncoder) else "features"
     if isinstance(inputs, (str, Path)) and holds_sequences(inputs):
         if needs == "features":
             raise InputError(f"{inputs}: a table needed (this model takes features), FASTA found")
-        records = read_sequences(inputs, id_rule=(given or trained).id_rule)
+        records = read_sequences(inputs, id_rule=(given or trained).id_rule or "first")
         return _samples(records.ids, sequences=records.sequences, source=records)
     if not isinstance(inputs, (str, Path, pd.DataFrame)):
         if needs == "features":
@@ -107,15 +113,37 @@ def read_unlabelled(
                 "has no header line: name its columns (columns)"
             )
         return _samples(ids, sequences=table.text(column), source=table)
-    missing = [name for name in encoder.names if name not in table.columns]
-    if missing:
+    features, notes = _features(table, encoder, columns.missing_features)
+    return _samples(ids, features=features, source=table, notes=notes)
+
+
+def _features(
+    table: Table, encoder: FeatureEncoder, missing_features: str
+) -> tuple[pd.DataFrame, list[str]]:
+    """The columns that the encoder takes, whatever their order; what was missing or strange in them.
+
+    Raises:
+        InputError: a column is missing, and is not to be imputed.
+    """
+    needed, known = encoder.columns, set(table.columns)
+    missing = [name for name in needed if name not in known]
+    if missing and missing_features != "impute":
         others = f", nor {len(missing) - 1} others" if len(missing) > 1 else ""
         raise InputError(
             f"{table.path}: no column {missing[0]!r}{did_you_mean(missing[0], table.columns)}{others} "
-            f"of the {len(encoder.names)} features that the model takes; add what is missing"
+            f"of the {len(needed)} features that the model takes; add what is missing, or let it be "
+            "imputed with missing-features impute"
         )
-    features = table.numeric_frame(encoder.names)
-    return _samples(ids, features=features, source=table)
+    if len(missing) == len(needed):
+        raise InputError(
+            f"{table.path}: none of the {len(needed)} features that the model takes is here; "
+            "check the column names"
+        )
+    numbers = table.numeric_frame([name for name in encoder.names if name in known])
+    texts = {name: table.text(name) if name in known else "" for name in encoder.categories}
+    features = numbers.reindex(columns=list(encoder.names)).assign(**texts)
+    notes = [f"{len(missing)} of {len(needed)} features are missing and imputed: {some(missing)}"]
+    return features, notes * bool(missing) + encoder.unseen(features)
 
 
 def _samples(
@@ -124,9 +152,11 @@ def _samples(
     sequences: list[str] | None = None,
     features: pd.DataFrame | None = None,
     source: Table | FastaRecords | None = None,
+    notes: Sequence[str] = (),
 ) -> Samples:
     table = pd.DataFrame({"id": ids, "source": 0, "row": range(len(ids))})
     if sequences is not None:
         table["sequence"] = sequences
     where = source.where if source is not None else (lambda row: f"sequence {row + 1}")
-    return Samples(table, features, pd.DataFrame(index=table.index), (where,))
+    targets = pd.DataFrame(index=table.index)
+    return Samples(table, features, targets, (where,), notes=tuple(notes))

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import Any, Literal
 
+import torch
 from torch import Tensor
 
 from bionn import functional as F
@@ -32,10 +33,13 @@ def link(task: TaskKind, logits: Tensor) -> Tensor:
 def objective(task: TaskKind, logits: Tensor, targets: Tensor, **options: Any) -> Tensor:
     """The loss that a task minimises: cross-entropy, or the mean squared error.
 
+    A missing target has no part in it: the mean is over those that are there, and the gradient for
+    the others is 0. Without any it is 0.
+
     Args:
         task: which.
         logits: ``(N, 1)``, ``(N, K)`` or ``(N, T)``.
-        targets: class indices ``(N,)``, or standardised targets ``(N, T)``.
+        targets: class indices ``(N,)``, or standardised targets ``(N, T)``, NaN where missing.
         **options: of the loss function.
     """
     if task == "binary":
@@ -46,4 +50,17 @@ def objective(task: TaskKind, logits: Tensor, targets: Tensor, **options: Any) -
         return F.cross_entropy(logits, targets, **options)
     if logits.shape != targets.shape:
         raise ValueError(f"logits {tuple(logits.shape)} and targets {tuple(targets.shape)} differ")
-    return F.mse_loss(logits, targets, **options)
+    present = ~targets.isnan()
+    zero = torch.zeros((), dtype=logits.dtype, device=logits.device)
+    total = F.mse_loss(
+        torch.where(present, logits, zero),
+        torch.where(present, targets, zero),
+        reduction="sum",
+        **options,
+    )
+    return total / present.sum().clamp(min=1)
+
+
+def evidence(targets: Tensor) -> Tensor:
+    """How many targets of a batch count in its loss: what the batch weighs in a mean over batches."""
+    return (~targets.isnan()).sum() if targets.is_floating_point() else torch.tensor(len(targets))

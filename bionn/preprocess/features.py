@@ -1,4 +1,4 @@
-"""Numeric features: matched by name, imputed by the training median, standardised."""
+"""A table's features to a network's inputs: steps fitted on the training rows, one after the other."""
 
 from __future__ import annotations
 
@@ -7,70 +7,225 @@ from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
+import pandas as pd
 
-from bionn.errors import InputError
+from bionn.errors import InputError, did_you_mean
+from bionn.preprocess.categories import BatchCentring, OneHot
+from bionn.preprocess.counts import CountsPerMillion, Log1p
+from bionn.preprocess.imputation import Indicators, Medians, NoGaps, Regressions
+from bionn.preprocess.scaling import NormalScores, Standardisation
+from bionn.preprocess.selection import Selection
+from bionn.preprocess.steps import Features, Step
+from bionn.preprocess.targets import natural_key
+
+TRANSFORMS = ("none", "log1p", "cpm", "log-cpm", "zscore", "quantile")
+IMPUTATIONS = ("median", "model", "error")
+BATCH_EFFECTS = ("one-hot", "center")
+
+STEPS: dict[str, type[Step]] = {
+    step.kind: step
+    for step in (
+        CountsPerMillion,
+        Log1p,
+        Selection,
+        Indicators,
+        NoGaps,
+        Medians,
+        Regressions,
+        BatchCentring,
+        OneHot,
+        Standardisation,
+        NormalScores,
+    )
+}
+"""Every step by the name that it has in a manifest."""
 
 
 @dataclass(frozen=True)
-class FeatureScaler:
-    """Imputes missing values by the median and scales to mean 0, standard deviation 1.
-
-    All three statistics are those of the training rows. A constant feature becomes 0.
+class FeatureOptions:
+    """How features become inputs; the options of ``bionn run`` of the same names.
 
     Attributes:
-        names: the features in the order in which the network takes them.
-        median, mean, std: one value a feature, in the feature's own unit.
+        transform: ``zscore`` standardises each feature by the training rows: weights of one size
+            and one learning rate then suit all. ``log1p``, ``cpm`` (counts per million) and
+            ``log-cpm`` come before that; ``quantile`` gives normal scores instead, which no outlier
+            can stretch; ``none`` leaves values as they are.
+        impute: what a missing value becomes: the ``median``, what a ``model`` of the row's other
+            values expects, or an ``error``.
+        missing_indicators: a column of 0 and 1 for each feature with gaps.
+        top_genes: keep so many features, the most variable after ``log1p`` or ``cpm``.
+        batch_column: the column of batches.
+        batch_effect: ``one-hot``: a column of 0 and 1 a batch; ``center``: each batch's mean is
+            taken out.
+    """
+
+    transform: str = "zscore"
+    impute: str = "median"
+    missing_indicators: bool = False
+    top_genes: int | None = None
+    batch_column: str | None = None
+    batch_effect: str = "one-hot"
+
+    def __post_init__(self) -> None:
+        for name, choices in (
+            ("transform", TRANSFORMS),
+            ("impute", IMPUTATIONS),
+            ("batch_effect", BATCH_EFFECTS),
+        ):
+            value = getattr(self, name)
+            if value not in choices:
+                raise InputError(
+                    f"{name.replace('_', '-')}: one of {', '.join(choices)} needed, {value!r} found"
+                    f"{did_you_mean(value, choices)}; choose one"
+                )
+
+
+@dataclass(frozen=True)
+class FeatureEncoder:
+    """The steps from a table's columns to ``float32`` inputs.
+
+    Their order: counts per million, of whole rows; logarithms; selection; columns that tell of gaps;
+    imputation; batches and categories; scale. Last, the columns of 0 and 1 are put beside the
+    numbers.
+
+    Attributes:
+        names: the numeric columns that are needed.
+        categories: the columns of text that are needed.
+        steps: what is done, in order.
+        notes: what the fit left out, a sentence each.
     """
 
     names: tuple[str, ...]
-    median: np.ndarray
-    mean: np.ndarray
-    std: np.ndarray
+    categories: tuple[str, ...]
+    steps: tuple[Step, ...]
+    notes: tuple[str, ...] = ()
+    input_shape: int = 0
 
     @classmethod
-    def fit(cls, values: np.ndarray, names: Sequence[str]) -> FeatureScaler:
-        """Fit on ``(rows, features)``, NaN where a value is missing.
+    def fit(cls, frame: pd.DataFrame, options: FeatureOptions | None = None) -> FeatureEncoder:
+        """Fit each step on the training rows as the steps before it leave them.
+
+        Args:
+            frame: the training rows: features as ``float64``, categories and batches as text.
+            options: what to do.
 
         Raises:
-            InputError: a feature has no value at all.
+            InputError: a feature without any value, none that varies, or an option out of range.
+            RowError: a row that a step cannot take.
         """
-        empty = np.isnan(values).all(axis=0)
-        if empty.any():
-            raise InputError(
-                f"feature {names[int(np.argmax(empty))]!r} has no value in any training row; "
-                "leave it out with features"
-            )
-        median = np.nanmedian(values, axis=0)
-        filled = np.where(np.isnan(values), median, values)
-        mean, std = filled.mean(axis=0), filled.std(axis=0)
-        constant = std <= 1e-12 * np.abs(filled).max(axis=0)
-        return cls(tuple(names), median, mean, np.where(constant, 0.0, std))
+        options = options or FeatureOptions()
+        data, steps = Features.of(frame), []
+        names, categories = data.names, tuple(data.texts)
+
+        def add(step: Step) -> None:
+            nonlocal data
+            data = step.transform(data)
+            steps.append(step)
+
+        if options.transform in ("cpm", "log-cpm"):
+            add(CountsPerMillion())
+        if options.transform in ("log1p", "log-cpm"):
+            add(Log1p())
+        selection = Selection.fit(data, most_variable=options.top_genes)
+        add(selection)
+        if not isinstance(steps[0], CountsPerMillion):
+            names = selection.names  # no row needs what is left out
+        if options.missing_indicators:
+            add(Indicators.fit(data))
+        add(_imputation(data, options.impute))
+        centred = options.batch_effect == "center" and options.batch_column is not None
+        if centred:
+            add(BatchCentring.fit(data, str(options.batch_column)))
+        coded = [name for name in categories if not (centred and name == options.batch_column)]
+        if coded:
+            add(OneHot.fit(data, coded))
+        if options.transform == "quantile":
+            add(NormalScores.fit(data))
+        elif options.transform != "none":
+            add(Standardisation.fit(data))
+        width = data.numbers.shape[1] + data.flags.shape[1]
+        return cls(names, categories, tuple(steps), selection.notes, width)
 
     @property
-    def input_shape(self) -> int:
-        """How many features there are."""
-        return len(self.names)
+    def columns(self) -> tuple[str, ...]:
+        """Every column that is needed, whatever its order in the table."""
+        return self.names + self.categories
 
-    def transform(self, values: np.ndarray) -> np.ndarray:
-        """``(rows, features)`` in the order of ``names`` to ``float32`` network inputs."""
-        filled = np.where(np.isnan(values), self.median, values)
-        scale = np.divide(1.0, self.std, out=np.zeros_like(self.std), where=self.std > 0)
-        return ((filled - self.mean) * scale).astype(np.float32)
+    def transform(self, frame: pd.DataFrame) -> np.ndarray:
+        """Rows with all of :attr:`columns` to ``float32 (rows, input_shape)``.
+
+        Raises:
+            RowError: a row that a step cannot take.
+        """
+        data = Features.of(frame.loc[:, list(self.columns)])
+        for step in self.steps:
+            data = step.transform(data)
+        return np.hstack([data.numbers, data.flags]).astype(np.float32)
+
+    def unseen(self, frame: pd.DataFrame) -> list[str]:
+        """A sentence for each column of text with values that no training row has."""
+        found = []
+        for column, levels in self._levels().items():
+            known = {*levels, ""}
+            strange = [value for value in frame[column] if value not in known]
+            if strange:
+                values = sorted(set(strange), key=natural_key)
+                shown = ", ".join(values[:5]) + (", ..." if len(values) > 5 else "")
+                found.append(
+                    f"{column}: {len(strange)} rows with values that no training row has ({shown}): "
+                    "treated as if unknown"
+                )
+        return found
+
+    def describe(self) -> str:
+        """What the inputs are, in a line."""
+        kinds = [step.kind for step in self.steps]
+        words = {
+            "cpm": "per million",
+            "log1p": "log1p",
+            "missing_indicators": "gaps flagged",
+            "median": "imputed by the median",
+            "regressions": "imputed by regression",
+            "batch_centring": "centred by batch",
+            "one_hot": "categories one-hot",
+            "zscore": "standardised",
+            "quantile": "as normal scores",
+        }
+        return ", ".join(
+            [f"{self.input_shape} features", *(words[kind] for kind in kinds if kind in words)]
+        )
 
     def to_manifest(self) -> dict[str, Any]:
-        """Plain data from which :meth:`from_manifest` makes an equal scaler."""
+        """Plain data from which :meth:`from_manifest` makes an equal encoder."""
         return {
             "features": list(self.names),
-            "impute": "median",
-            "median": self.median.tolist(),
-            "mean": self.mean.tolist(),
-            "std": self.std.tolist(),
+            "categories": list(self.categories),
+            "width": self.input_shape,
+            "steps": [{"step": step.kind, **step.to_manifest()} for step in self.steps],
         }
 
     @classmethod
-    def from_manifest(cls, manifest: dict[str, Any]) -> FeatureScaler:
-        """The scaler that a manifest describes."""
-        statistics = (
-            np.asarray(manifest[key], dtype=np.float64) for key in ("median", "mean", "std")
+    def from_manifest(cls, manifest: dict[str, Any]) -> FeatureEncoder:
+        """The encoder that a manifest describes."""
+        return cls(
+            tuple(manifest["features"]),
+            tuple(manifest["categories"]),
+            tuple(STEPS[step["step"]].from_manifest(step) for step in manifest["steps"]),
+            input_shape=manifest["width"],
         )
-        return cls(tuple(manifest["features"]), *statistics)
+
+    def _levels(self) -> dict[str, Sequence[str]]:
+        """The values that each column of text has in the training rows."""
+        levels: dict[str, Sequence[str]] = {}
+        for step in self.steps:
+            if isinstance(step, OneHot):
+                levels |= step.levels
+            elif isinstance(step, BatchCentring):
+                levels[step.column] = step.batches
+        return levels
+
+
+def _imputation(data: Features, kind: str) -> Step:
+    if kind == "median":
+        return Medians.fit(data)
+    return Regressions.fit(data) if kind == "model" else NoGaps()

@@ -9,6 +9,8 @@ from typing import Any
 
 import numpy as np
 
+from bionn.errors import InputError, did_you_mean
+
 
 def natural_key(text: str) -> tuple[tuple[int, float | str], ...]:
     """Sorts numbers by value, whole or embedded: ``-1`` before ``1``, ``day2`` before ``day10``.
@@ -41,40 +43,75 @@ class ClassEncoder:
         return np.fromiter((index[label] for label in labels), dtype=np.int64, count=len(labels))
 
 
+TARGET_TRANSFORMS = ("zscore", "log1p", "none")
+
+
 @dataclass(frozen=True)
 class TargetScaler:
     """Targets to mean 0 and standard deviation 1 of the training rows, and back.
 
+    Missing targets stay NaN; statistics are those of the values that are there.
+
     Attributes:
         names: one name a target.
-        mean, std: one value a target, in the target's own unit.
+        mean, std: one value a target, in the target's own unit, or in that of its logarithm.
+        log: whether ``ln(1 + x)`` is taken first.
     """
 
     names: tuple[str, ...]
     mean: np.ndarray
     std: np.ndarray
+    log: bool = False
 
     @classmethod
-    def fit(cls, values: np.ndarray, names: Sequence[str]) -> TargetScaler:
-        """Fit on ``(rows, targets)``; a constant target keeps its unit."""
-        std = values.std(axis=0)
-        varied = std > 1e-12 * np.abs(values).max(axis=0)
-        return cls(tuple(names), values.mean(axis=0), np.where(varied, std, 1.0))
+    def fit(
+        cls, values: np.ndarray, names: Sequence[str], transform: str = "zscore"
+    ) -> TargetScaler:
+        """Fit on ``(rows, targets)``; a constant target keeps its unit.
+
+        Args:
+            values: the training rows, NaN where a value is missing; each target has one.
+            names: one a target.
+            transform: ``zscore``, ``log1p`` (and then ``zscore``), or ``none``.
+
+        Raises:
+            InputError: an unknown transform, or a logarithm of what has none.
+        """
+        if transform not in TARGET_TRANSFORMS:
+            raise InputError(
+                f"target-transform: one of {', '.join(TARGET_TRANSFORMS)} needed, {transform!r} found"
+                f"{did_you_mean(transform, TARGET_TRANSFORMS)}; choose one"
+            )
+        log = transform == "log1p"
+        if log:
+            values = np.log1p(values)
+        mean, std = np.nanmean(values, axis=0), np.nanstd(values, axis=0)
+        varied = std > 1e-12 * np.nanmax(np.abs(values), axis=0)
+        if transform == "none":
+            return cls(tuple(names), np.zeros_like(mean), np.ones_like(std))
+        return cls(tuple(names), mean, np.where(varied, std, 1.0), log)
 
     def transform(self, values: np.ndarray) -> np.ndarray:
         """Own units to standard units, ``float32``."""
+        values = np.log1p(values) if self.log else values
         return ((values - self.mean) / self.std).astype(np.float32)
 
     def inverse(self, values: np.ndarray) -> np.ndarray:
         """Standard units back to the targets' own, ``float64``."""
-        return np.asarray(values, dtype=np.float64) * self.std + self.mean
+        values = np.asarray(values, dtype=np.float64) * self.std + self.mean
+        return np.expm1(values) if self.log else values
 
     def to_manifest(self) -> dict[str, Any]:
         """Plain data from which :meth:`from_manifest` makes an equal scaler."""
-        return {"targets": list(self.names), "mean": self.mean.tolist(), "std": self.std.tolist()}
+        return {
+            "targets": list(self.names),
+            "mean": self.mean.tolist(),
+            "std": self.std.tolist(),
+            "log": self.log,
+        }
 
     @classmethod
     def from_manifest(cls, manifest: dict[str, Any]) -> TargetScaler:
         """The scaler that a manifest describes."""
         mean, std = (np.asarray(manifest[key], dtype=np.float64) for key in ("mean", "std"))
-        return cls(tuple(manifest["targets"]), mean, std)
+        return cls(tuple(manifest["targets"]), mean, std, manifest["log"])

@@ -42,9 +42,9 @@ def print_training(console: Console, prepared: Prepared, options: TrainingOption
         coded = "" if encoder.encoding == ONE_HOT else f", as {encoder.encoding}"
         console.print(f"inputs: {encoder.length} positions of {encoder.alphabet}{aligned}{coded}")
     else:
-        console.print(
-            f"inputs: {encoder.input_shape} features, imputed by the median, standardised"
-        )
+        console.print(f"inputs: {encoder.describe()}")
+        for note in encoder.notes:
+            console.print(f"  {escape(note)}", style="yellow")
     assert options.hidden is not None
     shape = encoder.input_shape
     size = shape if isinstance(shape, int) else math.prod(shape)

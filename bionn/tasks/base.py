@@ -15,7 +15,7 @@ from torch.optim import Optimizer
 from bionn.data.batches import Batch
 from bionn.errors import InputError
 from bionn.metrics import Scores
-from bionn.models.heads import TaskKind, link, objective
+from bionn.models.heads import TaskKind, evidence, link, objective
 from bionn.models.layers import feed, set_code_table
 
 Schedule = Literal["constant", "one_cycle"]
@@ -67,8 +67,8 @@ class Task(L.LightningModule):
         self.scores = Scores(kind, names)
         self.register_buffer("code_table", None, persistent=False)
         self.features: torch.nn.Module | None = None
-        self._train_losses: list[tuple[Tensor, int]] = []
-        self._other_losses: list[tuple[Tensor, int]] = []
+        self._train_losses: list[tuple[Tensor, Tensor]] = []
+        self._other_losses: list[tuple[Tensor, Tensor]] = []
 
     def setup(self, stage: str) -> None:
         """Learn from the data module, if it knows, what codes stand for and which features they give."""
@@ -107,7 +107,7 @@ class Task(L.LightningModule):
         this module's, and would see the loss of the epoch before.
         """
         del batch_idx
-        self._train_losses.append((outputs["loss"].detach(), len(batch.targets)))
+        self._train_losses.append((outputs["loss"].detach(), evidence(batch.targets)))
         if self.trainer.is_last_batch:
             self._log_mean("train", self._train_losses)
 
@@ -174,7 +174,8 @@ class Task(L.LightningModule):
 
     def _evaluate(self, batch: Batch, *, scored: bool) -> None:
         logits = self(batch.inputs)
-        self._other_losses.append((self.loss(logits, batch.targets).detach(), len(batch.targets)))
+        loss = self.loss(logits, batch.targets).detach()
+        self._other_losses.append((loss, evidence(batch.targets)))
         if scored:
             self.scores.update(link(self.kind, logits), batch.targets)
 
@@ -187,10 +188,10 @@ class Task(L.LightningModule):
                 {f"{part}_{n}": float(v) for n, v in values.items() if isinstance(v, float)}
             )
 
-    def _log_mean(self, part: str, losses: list[tuple[Tensor, int]]) -> None:
-        """Log the mean over rows, not over batches, and forget the losses."""
-        sizes = torch.tensor([size for _, size in losses], device=self.device)
-        mean = (torch.stack([loss for loss, _ in losses]) * sizes).sum() / sizes.sum()
+    def _log_mean(self, part: str, losses: list[tuple[Tensor, Tensor]]) -> None:
+        """Log the mean over rows, or targets that are there, not over batches, and forget the losses."""
+        sizes = torch.stack([size.to(self.device) for _, size in losses])
+        mean = (torch.stack([loss for loss, _ in losses]) * sizes).sum() / sizes.sum().clamp(min=1)
         losses.clear()
         self.log(
             f"{part}_loss",

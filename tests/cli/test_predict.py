@@ -165,3 +165,15 @@ def test_a_table_without_a_header_loses_no_row(tmp_path: Path, monkeypatch, caps
 def test_a_gpu_that_is_not_there_is_one_line(folder: Path, capsys) -> None:
     assert main(["predict", "s", "s.fa", "--out", "new.tsv", "--device", "gpu"]) == 2
     assert "device: a gpu needed, none found" in capsys.readouterr().err
+
+
+def test_missing_features_are_imputed_if_asked_to_and_told(folder: Path, capsys) -> None:
+    pd.read_csv("t.csv").drop(columns="gene3").to_csv("few.csv", index=False)
+    assert main(["predict", "t", "few.csv", "--out", "new.tsv"]) == 2
+    assert "missing-features impute" in capsys.readouterr().err
+    assert not Path("new.tsv").exists()
+    asked = ["--missing-features", "impute"]
+    assert main(["predict", "t", "few.csv", "--out", "new.tsv", *asked]) == 0
+    error = capsys.readouterr().err
+    assert error == "note: 1 of 3 features are missing and imputed: gene3\n"
+    assert len(pd.read_csv("new.tsv", sep="\t")) == 90

@@ -261,6 +261,13 @@ OPTIONS = {
     "--seed 7": ("seed", 7),
     "--group-pattern ^(.*)_": ("group_pattern", "^(.*)_"),
     "--refit": ("refit", True),
+    "--transform log-cpm": ("transform", "log-cpm"),
+    "--impute model": ("impute", "model"),
+    "--missing-indicators": ("missing_indicators", True),
+    "--top-genes 500": ("top_genes", 500),
+    "--batch-column plate": ("batch_column", "plate"),
+    "--batch-effect center": ("batch_effect", "center"),
+    "--target-transform log1p": ("target_transform", "log1p"),
     "--no-refit": ("refit", False),
 }
 

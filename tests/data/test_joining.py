@@ -183,3 +183,12 @@ def test_a_repeated_id_offers_another_column(write: Write) -> None:
     labels = write("labels.csv", "name,label\na,0\nb,1\nb,1\nc,1\n")
     with refused(f"{labels}:4: ", "another column than 'name' (id-column)", kind=FormatError):
         read(write("a.fa", FASTA), labels)
+
+
+def test_batches_may_stand_in_the_sample_sheet() -> None:
+    expression = pd.DataFrame({"sample": list("abcd"), "g1": [1.0, 2, 3, 4]})
+    sheet = pd.DataFrame(
+        {"sample": list("dcba"), "y": list("0101"), "plate": ["p2", "", "p1", "p2"]}
+    )
+    samples = read(expression, sheet, target="y", batch_column="plate")
+    assert samples.column("batch") == ["p2", "p1", "", "p2"]

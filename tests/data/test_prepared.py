@@ -17,7 +17,8 @@ from bionn.data.prepared import Prepared
 from bionn.data.samples import DataOptions
 from bionn.errors import FormatError
 from bionn.metrics import scores
-from bionn.preprocess.features import FeatureScaler
+from bionn.preprocess.features import FeatureEncoder
+from bionn.preprocess.imputation import Medians
 from tests.support.refusals import refused
 
 Write = Callable[[str, str | bytes], Path]
@@ -62,8 +63,9 @@ def test_features_and_targets_are_fitted_on_the_training_rows_alone() -> None:
     assert torch.equal(first.inputs[rows], second.inputs[rows])
     assert torch.equal(first.outputs[rows], second.outputs[rows])
     train = frame[frame["part"] == "train"]
-    assert isinstance(first.encoder, FeatureScaler)
-    np.testing.assert_allclose(first.encoder.median, train[["g1", "g2", "g3"]].median())
+    assert isinstance(first.encoder, FeatureEncoder)
+    (medians,) = (step for step in first.encoder.steps if isinstance(step, Medians))
+    np.testing.assert_allclose(medians.median, train[["g1", "g2", "g3"]].median())
     np.testing.assert_allclose(first.target_scaler.mean, [train["y"].mean()])
 
 
@@ -207,3 +209,60 @@ def test_what_only_sequences_have_is_refused_for_tables() -> None:
     for name, value in (("encoding", "kmer:3"), ("both_strands", True)):
         with refused(f"{name.replace('_', '-')}: sequences needed", "features"):
             prepared(expression(), **{name: value})
+
+
+def test_features_with_their_batches_and_notes_reach_the_network(write: Write) -> None:
+    frame = expression().assign(flat=1.0, plate=["p1", "p2"] * 10 + ["p1"] * 9 + ["p9"])
+    options = {"batch_column": "plate", "features": ["g1", "g2", "g3", "flat"]}
+    made = prepared(frame, **options)
+    assert isinstance(made.encoder, FeatureEncoder)
+    assert made.encoder.columns == ("g1", "g2", "g3", "plate")
+    flags = np.stack([frame["plate"] == "p1", frame["plate"] == "p2"], axis=1)
+    np.testing.assert_array_equal(made.inputs[:, 3:], flags)
+    constant, unseen = made.encoder.notes
+    assert "flat" in constant
+    assert "(p9)" in unseen
+    centred = prepared(frame, **options, batch_effect="center")
+    assert centred.inputs.shape == (30, 3)
+
+
+def test_a_value_that_a_step_cannot_take_is_told_with_its_line(write: Write) -> None:
+    path = write("a.csv", expression().to_csv(index=False))  # g3 is negative throughout
+    first = int(np.argmax(expression()["g3"].notna()))
+    with refused(f"{path}:{first + 2}: ", "'g3'", "log1p", "logarithms", kind=FormatError):
+        load_prepared(path, DataOptions(target="y", split_column="part", transform="log1p"))
+    holed = int(np.argmax(expression()[["g1", "g2", "g3"]].isna().any(axis=1)))
+    with refused(f"{path}:{holed + 2}: ", "impute error", "complete the table", kind=FormatError):
+        load_prepared(path, DataOptions(target="y", split_column="part", impute="error"))
+
+
+@pytest.mark.parametrize("option", ["transform", "impute", "missing_indicators", "top_genes"])
+def test_options_of_features_are_refused_for_sequences(option: str) -> None:
+    value = {"missing_indicators": True, "top_genes": 5}.get(option, "quantile")
+    with refused(option.replace("_", "-"), "sequences found", "leave it out"):
+        prepared(sequences(), **{option: value})
+
+
+def test_targets_with_gaps_are_fitted_and_hashed() -> None:
+    frame = expression().assign(z=np.arange(30.0))
+    frame.loc[[2, 25], "y"] = np.nan
+    made = load_prepared(frame, DataOptions(target=["y", "z"], split_column="part"))
+    assert made.target_scaler is not None
+    train = frame[frame["part"] == "train"]
+    np.testing.assert_allclose(made.target_scaler.mean, train[["y", "z"]].mean())
+    np.testing.assert_array_equal(made.outputs.isnan(), frame[["y", "z"]].isna())
+    assert len(made.data_hash()) == 64
+
+
+def test_a_target_that_no_training_row_has_is_refused() -> None:
+    frame = expression().assign(z=np.where(np.array(PARTS) == "train", np.nan, np.arange(30.0)))
+    with refused("'z'", "no training row has a value"):
+        load_prepared(frame, DataOptions(target=["y", "z"], split_column="part"))
+
+
+def test_logarithms_of_targets_need_values_from_zero_on() -> None:
+    frame = expression().assign(y=np.arange(30.0) - 3)
+    with refused("<table>, row 1: target 'y'", "-3 found", kind=FormatError):
+        prepared(frame, target_transform="log1p")
+    with refused("target-transform", "classes found"):
+        prepared(sequences(), target_transform="log1p")

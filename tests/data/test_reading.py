@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import gzip
 from collections.abc import Callable
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -424,3 +425,35 @@ def test_options_for_tables_are_refused_beside_fasta(
 def test_a_target_without_any_value_is_refused_even_if_some_may_lack() -> None:
     with refused("<table>, row 1", "'activity'", "no sample has a value"):
         read(table().assign(activity=np.nan), target="activity", allow_missing=True)
+
+
+def test_rows_with_some_of_several_targets_are_kept_and_counted(write: Write) -> None:
+    frame = table().drop(columns="dna").assign(x=1.5, other=np.arange(6) * 2.5)
+    frame.loc[[1, 4], "activity"] = np.nan
+    frame.loc[3, "other"] = np.nan
+    options = DataOptions(target=["activity", "other"], features=["x"])
+    samples, targets = find_targets(read_samples(frame, options), options)
+    np.testing.assert_array_equal(targets.values, frame[["activity", "other"]])
+    assert samples.notes[-1].startswith("targets: 3 of 12 values are missing: their rows are kept")
+    assert "(activity 2, other 1)" in samples.notes[-1]
+    frame.loc[4, "other"] = np.nan
+    path = write("a.csv", frame.to_csv(index=False))
+    with refused(f"{path}:6: ", "'s4'", "any of the 2 targets", "allow-missing", kind=FormatError):
+        read_samples(path, options)
+    assert len(read_samples(path, replace(options, allow_missing=True))) == 5
+
+
+def test_text_is_a_category_where_it_is_named_and_left_out_where_it_is_not() -> None:
+    frame = table().drop(columns="dna").assign(x=1.5, tissue=["leaf", "root", None] * 2)
+    named = read(frame, target="label", features=["tissue", "x"]).features
+    assert list(named) == ["tissue", "x"]
+    assert named["tissue"].tolist() == ["leaf", "root", ""] * 2
+    found = read(frame, target="label")
+    assert list(found.features) == ["activity", "x"]
+    assert any("'tissue'" in note or "tissue" in note for note in found.notes)
+
+
+def test_equal_numbers_in_other_categories_are_other_contents() -> None:
+    frame = table(4).drop(columns="dna").assign(x=[1.0, 1.0, -0.0, 0.0], tissue=list("abcc"))
+    samples = read(frame, target="label", features=["x", "tissue"])
+    assert samples.contents().tolist() == [0, 1, 2, 2]

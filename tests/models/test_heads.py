@@ -4,7 +4,7 @@ import pytest
 import torch
 from torch.nn import functional as TF
 
-from bionn.models.heads import link, objective
+from bionn.models.heads import evidence, link, objective
 
 LOGITS = torch.randn(9, 3)
 CLASSES = torch.arange(9) % 3
@@ -44,3 +44,25 @@ def test_objective(task, logits, targets, expected) -> None:
 def test_options_reach_the_loss() -> None:
     smooth = objective("multiclass", LOGITS, CLASSES, label_smoothing=0.1)
     torch.testing.assert_close(smooth, TF.cross_entropy(LOGITS, CLASSES, label_smoothing=0.1))
+
+
+def test_missing_targets_have_no_part_in_the_loss_and_no_gradient() -> None:
+    generator = torch.Generator().manual_seed(0)
+    logits = torch.randn(7, 3, generator=generator, dtype=torch.float64, requires_grad=True)
+    targets = torch.randn(7, 3, generator=generator, dtype=torch.float64)
+    missing = torch.rand(7, 3, generator=generator) < 0.4
+    loss = objective("regression", logits, targets.masked_fill(missing, float("nan")))
+    expected = ((logits - targets)[~missing] ** 2).mean()
+    torch.testing.assert_close(loss, expected)
+    (found,), (truth,) = (torch.autograd.grad(value, logits) for value in (loss, expected))
+    torch.testing.assert_close(found, truth)
+    assert (found[missing] == 0).all()
+
+
+def test_targets_that_are_all_missing_teach_nothing() -> None:
+    logits = torch.ones(2, 2, requires_grad=True)
+    loss = objective("regression", logits, torch.full((2, 2), float("nan")))
+    assert loss.item() == 0
+    assert (torch.autograd.grad(loss, logits)[0] == 0).all()
+    assert evidence(torch.tensor([[1.0, float("nan")]])) == 1
+    assert evidence(torch.tensor([0, 1, 1])) == 3

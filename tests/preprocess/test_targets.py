@@ -9,8 +9,10 @@ import numpy as np
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
+from scipy import stats
 
 from bionn.preprocess.targets import ClassEncoder, TargetScaler, natural_key
+from tests.support.refusals import refused
 
 
 @pytest.mark.parametrize(
@@ -75,3 +77,34 @@ def test_a_manifest_gives_an_equal_scaler() -> None:
     again = TargetScaler.from_manifest(json.loads(json.dumps(scaler.to_manifest())))
     assert again.names == ("a", "b")
     np.testing.assert_array_equal(again.transform(values), scaler.transform(values))
+
+
+def test_missing_targets_stay_missing_and_do_not_count() -> None:
+    values = np.random.default_rng(0).normal([3, -1e5], [1e-3, 2e4], (60, 2))
+    holed = np.where(np.random.default_rng(1).random(values.shape) < 0.3, np.nan, values)
+    scaler = TargetScaler.fit(holed, ["a", "b"])
+    for t in range(2):
+        column = holed[~np.isnan(holed[:, t]), t]
+        np.testing.assert_allclose([scaler.mean[t], scaler.std[t]], [column.mean(), column.std()])
+    np.testing.assert_array_equal(np.isnan(scaler.transform(holed)), np.isnan(holed))
+
+
+@pytest.mark.parametrize("transform", ["zscore", "log1p", "none"])
+def test_each_scale_comes_back_to_the_targets_own_units(transform: str) -> None:
+    values = np.random.default_rng(0).lognormal(3, 1, (50, 2))
+    scaler = TargetScaler.fit(values, ["a", "b"], transform)
+    scaled = scaler.transform(values)
+    expected = {
+        "zscore": (values - values.mean(axis=0)) / values.std(axis=0),
+        "log1p": stats.zscore(np.log(1 + values), axis=0),
+        "none": values,
+    }[transform]
+    np.testing.assert_allclose(scaled, expected, rtol=1e-5, atol=1e-5)
+    np.testing.assert_allclose(scaler.inverse(scaled), values, rtol=1e-5)
+    again = TargetScaler.from_manifest(json.loads(json.dumps(scaler.to_manifest())))
+    np.testing.assert_array_equal(again.inverse(scaled), scaler.inverse(scaled))
+
+
+def test_an_unknown_target_transform_offers_the_nearest() -> None:
+    with refused("target-transform", "'log'", "did you mean 'log1p'"):
+        TargetScaler.fit(np.ones((3, 1)), ["a"], "log")
