@@ -28,6 +28,12 @@ def make_parser() -> Parser:
     training.add_argument(
         "--input-dropout", type=float, metavar="P", help="share of inputs dropped"
     )
+    training.add_argument(
+        "--augment",
+        nargs="+",
+        metavar="A",
+        help="alter training sequences at each step: reverse-complement, shift:N, mask:P",
+    )
     training.add_argument("--init", help="kaiming_uniform, xavier_normal, lecun_uniform, ...")
     training.add_argument("--learning-rate", type=float, metavar="R", help="peak learning rate")
     training.add_argument("--weight-decay", type=float, metavar="W", help="of AdamW")

@@ -5,7 +5,7 @@ from __future__ import annotations
 import math
 from collections.abc import Iterator
 from types import SimpleNamespace
-from typing import Literal, NamedTuple
+from typing import Literal, NamedTuple, Protocol
 
 import torch
 from torch import Tensor
@@ -33,6 +33,14 @@ class Batch(NamedTuple):
     inputs: Tensor
     targets: Tensor
     ids: Tensor
+
+
+class Augment(Protocol):
+    """Alters the inputs of a training batch by what (seed, epoch, step) say, and nothing else."""
+
+    def __call__(self, inputs: Tensor, /, *, seed: int, epoch: int, step: int) -> Tensor:
+        """Altered inputs of the same shape."""
+        ...
 
 
 class EpochOrder:
@@ -69,7 +77,8 @@ class ResidentBatches:
         rows: the row numbers to visit, ``int64``.
         batch_size: rows a batch; ``full`` for all of them; the last batch may be smaller.
         shuffle: a new order each epoch.
-        seed: of the orders.
+        seed: of the orders, and of the augmentation.
+        augment: alters the inputs of each batch; None: they stay as they are.
 
     Example:
         >>> batches = ResidentBatches(torch.eye(5), torch.arange(5), torch.arange(5), batch_size=2)
@@ -86,7 +95,9 @@ class ResidentBatches:
         batch_size: BatchSize,
         shuffle: bool = False,
         seed: int = 0,
+        augment: Augment | None = None,
     ) -> None:
+        self.augment = augment
         self.inputs = inputs
         self.targets = targets
         self.batch_size = resolve_batch_size(batch_size, len(rows))
@@ -97,8 +108,12 @@ class ResidentBatches:
         return math.ceil(len(self.order.rows) / self.batch_size)
 
     def __iter__(self) -> Iterator[Batch]:
-        for rows in self.order.indices().split(self.batch_size):
-            yield Batch(self.inputs[rows], self.targets[rows], rows)
+        order = self.order
+        for step, rows in enumerate(order.indices().split(self.batch_size)):
+            inputs = self.inputs[rows]
+            if self.augment is not None:
+                inputs = self.augment(inputs, seed=order.seed, epoch=order.epoch, step=step)
+            yield Batch(inputs, self.targets[rows], rows)
 
 
 def evaluation_rows(input_shape: int | tuple[int, int]) -> int:

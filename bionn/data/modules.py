@@ -9,6 +9,7 @@ import lightning as L
 import torch
 from torch import Tensor
 
+from bionn.data.augment import Augmentation
 from bionn.data.batches import (
     BatchSize,
     ResidentBatches,
@@ -30,11 +31,17 @@ class ResidentDataModule(L.LightningDataModule):
     Args:
         load: makes the prepared set.
         batch_size: training rows a batch: ``full`` (gradient descent), 1 (stochastic) or m.
-        seed: of the order of the training rows.
+        seed: of the order of the training rows, and of their augmentation.
+        augment: alterations of the training sequences; see :class:`Augmentation`.
     """
 
     def __init__(
-        self, load: Callable[[], Prepared], *, batch_size: BatchSize = 256, seed: int = 0
+        self,
+        load: Callable[[], Prepared],
+        *,
+        batch_size: BatchSize = 256,
+        seed: int = 0,
+        augment: Sequence[str] | None = None,
     ) -> None:
         super().__init__()
         resolve_batch_size(batch_size, rows=1)
@@ -42,6 +49,7 @@ class ResidentDataModule(L.LightningDataModule):
         self._prepared: Prepared | None = None
         self.batch_size: BatchSize = batch_size
         self.seed = seed
+        self.augment = augment or ()
 
     @property
     def prepared(self) -> Prepared:
@@ -97,7 +105,11 @@ class ResidentDataModule(L.LightningDataModule):
 
     def train_dataloader(self) -> ResidentBatches:
         """Training batches in an order that (seed, epoch) decides."""
-        return self._batches("train", self.batch_size, shuffle=self.batch_size != "full")
+        augment = None
+        if self.augment:
+            augment = Augmentation.parse(self.augment, self.prepared.encoder)
+        shuffle = self.batch_size != "full"
+        return self._batches("train", self.batch_size, shuffle=shuffle, augment=augment)
 
     def val_dataloader(self) -> ResidentBatches:
         """Validation batches in file order."""
@@ -112,7 +124,12 @@ class ResidentDataModule(L.LightningDataModule):
         return self.test_dataloader()
 
     def _batches(
-        self, part: str, batch_size: BatchSize, *, shuffle: bool = False
+        self,
+        part: str,
+        batch_size: BatchSize,
+        *,
+        shuffle: bool = False,
+        augment: Augmentation | None = None,
     ) -> ResidentBatches:
         prepared = self.prepared
         return ResidentBatches(
@@ -122,6 +139,7 @@ class ResidentDataModule(L.LightningDataModule):
             batch_size=batch_size,
             shuffle=shuffle,
             seed=self.seed,
+            augment=augment,
         )
 
 
@@ -180,6 +198,7 @@ class FastaDataModule(ResidentDataModule):
         iupac: ``expand``, ``unknown`` or ``error`` for the other ambiguity codes.
         encoding: ``onehot``, ``kmer:K`` or ``onehot+kmer:K``.
         both_strands: average the saved model's predictions over both strands.
+        augment: ``reverse-complement``, ``shift:N``, ``mask:P``: alterations of training sequences.
         allow_missing: leave out samples without a target and targets without a sample.
         target_transform: ``zscore``, ``log1p`` or ``none``.
         batch_size: ``full``, 1 or a number between.
@@ -218,6 +237,7 @@ class FastaDataModule(ResidentDataModule):
         iupac: str = "expand",
         encoding: str = "onehot",
         both_strands: bool = False,
+        augment: list[str] | None = None,
         allow_missing: bool = False,
         target_transform: str = "zscore",
         batch_size: BatchSize = 256,
@@ -256,7 +276,10 @@ class FastaDataModule(ResidentDataModule):
             seed=seed,
         )
         super().__init__(
-            partial(load_prepared, inputs, options, fold), batch_size=batch_size, seed=seed
+            partial(load_prepared, inputs, options, fold),
+            batch_size=batch_size,
+            seed=seed,
+            augment=augment,
         )
 
 

@@ -40,7 +40,10 @@ def print_training(console: Console, prepared: Prepared, options: TrainingOption
     if isinstance(encoder, SequenceEncoder):
         aligned = f", aligned {encoder.align}" if encoder.align else ""
         coded = "" if encoder.encoding == ONE_HOT else f", as {encoder.encoding}"
-        console.print(f"inputs: {encoder.length} positions of {encoder.alphabet}{aligned}{coded}")
+        strands = ", predictions over both strands" if encoder.both_strands else ""
+        console.print(
+            f"inputs: {encoder.length} positions of {encoder.alphabet}{aligned}{coded}{strands}"
+        )
     else:
         console.print(f"inputs: {encoder.describe()}")
         for note in encoder.notes:
@@ -57,6 +60,8 @@ def print_training(console: Console, prepared: Prepared, options: TrainingOption
         f"training: AdamW, learning rate {options.learning_rate:g}, weight decay "
         f"{options.weight_decay:g}, batch {options.batch_size}"
     )
+    if options.augment:
+        console.print(f"  training sequences altered at each step: {', '.join(options.augment)}")
     again = ", then once more on train and val rows" if options.refit else ""
     console.print(f"  up to {options.max_epochs} epochs, patience {options.patience}{again}")
 

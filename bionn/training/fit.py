@@ -23,6 +23,7 @@ from lightning.fabric.utilities.exceptions import MisconfigurationException
 from lightning.pytorch.callbacks import EarlyStopping, ModelCheckpoint
 from rich.console import Console
 
+from bionn.data.augment import Augmentation
 from bionn.data.batches import resolve_batch_size
 from bionn.data.modules import ResidentDataModule
 from bionn.data.prepared import Prepared
@@ -119,6 +120,8 @@ def check(prepared: Prepared, options: TrainingOptions) -> None:
             raise InputError(f"{shown}: a number from {least} {bound} needed, {value:g} found")
     assert options.batch_size is not None
     resolve_batch_size(options.batch_size, len(prepared.split.train))
+    if options.augment:
+        Augmentation.parse(options.augment, prepared.encoder)
     with seeded(options.seed), quiet_lightning():
         build_task(prepared, options)
         _trainer(options, [], enable_checkpointing=False)
@@ -203,7 +206,10 @@ def _fit(
     with seeded(options.seed), quiet_lightning():
         task = build_task(prepared, options)
         data = ResidentDataModule(
-            lambda: prepared, batch_size=options.batch_size, seed=options.seed
+            lambda: prepared,
+            batch_size=options.batch_size,
+            seed=options.seed,
+            augment=options.augment,
         )
         trainer = _trainer(
             options,

@@ -162,6 +162,21 @@ CASES = {
     "not a number": Case(nothing, [*FASTA, "--max-epochs", "many"], ["--max-epochs", "'many'"]),
     "activation": Case(nothing, [*FASTA, "--activation", "rellu"], ["did you mean 'relu'"]),
     "dropout": Case(nothing, [*FASTA, "--dropout", "1.5"], ["dropout: a share from 0 to below 1"]),
+    "encoding": Case(nothing, [*FASTA, "--encoding", "kmer"], ["encoding: onehot", "'kmer' found"]),
+    "too many k-mers": Case(nothing, [*FASTA, "--encoding", "kmer:12"], ["at most 131072 k-mers"]),
+    "k-mers of a table": Case(
+        nothing, [*TABLE, "--encoding", "kmer:3"], ["encoding: sequences needed", "features found"]
+    ),
+    "augment": Case(nothing, [*FASTA, "--augment", "mask:2"], ["augment: reverse-", "'mask:2'"]),
+    "augmented table": Case(
+        nothing, [*TABLE, "--augment", "mask:.1"], ["augment: sequences needed", "features found"]
+    ),
+    "strands of a table": Case(nothing, [*TABLE, "--both-strands"], ["both-strands: sequences"]),
+    "strands of protein": Case(
+        nothing,
+        [*FASTA, "--alphabet", "custom:ACGTRN", "--both-strands"],
+        ["dna or rna alphabet needed, custom:ACGTRN found"],
+    ),
     "a file in the way": Case(write("out", "mine"), FASTA, ["out: a folder needed", "another out"]),
     "no such config": Case(nothing, ["--config", "no.yaml"], ["no.yaml: no such file; name"]),
     "config is no YAML": Case(
@@ -255,6 +270,9 @@ OPTIONS = {
     "--batch-size 64": ("batch_size", 64),
     "--learning-rate 1e-3": ("learning_rate", 0.001),
     "--id full": ("id_rule", "full"),
+    "--augment reverse-complement shift:3": ("augment", ["reverse-complement", "shift:3"]),
+    "--encoding kmer:3,canonical": ("encoding", "kmer:3,canonical"),
+    "--both-strands": ("both_strands", True),
     "--allow-missing": ("allow_missing", True),
     "--overwrite": ("overwrite", True),
     "--no-baselines": ("baselines", False),
