@@ -24,12 +24,11 @@ def audit(
     """
     found: dict[str, Any] = {"samples": len(samples), "notes": list(samples.notes)}
     if samples.features is None:
-        lengths = np.fromiter(map(len, samples.sequences), dtype=np.int64)
-        folded = {sequence.upper() for sequence in samples.sequences}
+        lengths = samples.sequences.lengths
         found["sequences"] = {
             "shortest": int(lengths.min()),
             "longest": int(lengths.max()),
-            "duplicates": len(samples) - len(folded),
+            "duplicates": len(samples) - 1 - int(samples.contents().max()),
         }
     else:
         missing = samples.features.isna().sum()

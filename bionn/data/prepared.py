@@ -166,8 +166,13 @@ def encode_features(
 
 
 def encode_sequences(encoder: SequenceEncoder, samples: Samples) -> np.ndarray:
-    """Codes of the samples; an error names the file, line and record."""
+    """Codes of the samples; an error names the file, line and record.
+
+    The samples hold the codes instead of the letters from then on, so that the two together need
+    one byte a symbol where all sequences have the encoder's length and none was left out.
+    """
     try:
+        samples.sequences.recode(*encoder.symbols.recoding())
         return encoder.encode(samples.sequences)
     except (SymbolError, LengthError) as error:
         raise located(error, samples.ids, samples.where) from None

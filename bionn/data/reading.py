@@ -21,13 +21,15 @@ from bionn.data.columns import (
     target_columns,
 )
 from bionn.data.joining import join, repeated
+from bionn.data.records import PackedRecords, id_array, pack_cells, read_records
 from bionn.data.samples import DataOptions, Samples, Source, concatenate
 from bionn.errors import FormatError, InputError, did_you_mean
-from bionn.formats.fasta import FastaRecords, unique_ids
-from bionn.formats.sequence_files import holds_sequences, read_sequences
+from bionn.formats.fasta import all_different, unique_ids
+from bionn.formats.sequence_files import holds_sequences
 from bionn.formats.table import Table
 from bionn.formats.text import existing_file
 from bionn.sequences.alphabet import alphabet_named
+from bionn.sequences.packed import Packer
 
 _PARTS = {"train": "train", "training": "train", "test": "test", "drop": "drop"} | dict.fromkeys(
     ("val", "valid", "validation", "dev"), "val"
@@ -47,7 +49,8 @@ def read_samples(inputs: Source | Sequence[Source], options: DataOptions) -> Sam
         FormatError: a file cannot be read; says file and line.
     """
     sources = _sources(inputs, options)
-    files = [_open(source, options) for source, _ in sources]
+    packer = Packer()
+    files = [_open(source, options, packer) for source, _ in sources]
     tables = [file for file in files if isinstance(file, Table)]
     sheet = None
     if options.labels is not None:
@@ -63,7 +66,7 @@ def read_samples(inputs: Source | Sequence[Source], options: DataOptions) -> Sam
         else:
             piece = _from_fasta(file, label=class_name(source) if order else None)
             if sheet is not None and file.repeated_ids:
-                raise repeated(file.ids, file.where)
+                raise repeated(file.ids.tolist(), file.where)
         pieces.append(piece if not part else replace(piece, table=piece.table.assign(part=part)))
     samples = concatenate(pieces, [_shown(source) for source, _ in sources])
     if samples.features is not None:
@@ -108,9 +111,9 @@ def _sources(inputs: Source | Sequence[Source], options: DataOptions) -> list[tu
     return sources
 
 
-def _open(source: Source, options: DataOptions) -> FastaRecords | Table:
+def _open(source: Source, options: DataOptions, packer: Packer) -> PackedRecords | Table:
     if not isinstance(source, pd.DataFrame) and holds_sequences(source):
-        return read_sequences(source, id_rule=options.id_rule)
+        return read_records(source, id_rule=options.id_rule, packer=packer)
     return as_table(source, options.columns)
 
 
@@ -174,15 +177,18 @@ def _shown(source: Source) -> str:
     return "<table>" if isinstance(source, pd.DataFrame) else str(source)
 
 
-def _from_fasta(records: FastaRecords, *, label: str | None) -> Samples:
-    rows = range(len(records.ids))
-    table = pd.DataFrame(
-        {"id": records.ids, "sequence": records.sequences, "source": 0, "row": rows}
-    )
+def _from_fasta(records: PackedRecords, *, label: str | None) -> Samples:
+    rows = np.arange(len(records.ids), dtype=np.int32)
+    table = pd.DataFrame({"id": records.ids, "source": np.zeros_like(rows), "row": rows})
     targets = pd.DataFrame({} if label is None else {"class": label}, index=table.index)
     notes = (f"{records.path}: {records.repeated_ids} repeated ids kept as id#2, id#3, ...",)
     return Samples(
-        table, None, targets, (records.where,), notes=notes if records.repeated_ids else ()
+        table,
+        None,
+        targets,
+        (records.where,),
+        notes=notes if records.repeated_ids else (),
+        texts=records.sequences,
     )
 
 
@@ -224,19 +230,19 @@ def _from_table(table: Table, columns: _Columns, options: DataOptions, part: str
         prefix = f"{part}_" if part else ""
         meta["id"] = [f"{prefix}row{row}" for row in range(1, len(table) + 1)]
     else:
-        meta["id"] = table.text(columns.id)
+        meta["id"] = id_array(table.text(columns.id))
         require_cells(table, columns.id, "an id")
     meta = meta.assign(source=0, row=range(len(table)), **_roles(table, options, columns.labelled))
-    features, skipped = None, []
+    features, texts, skipped = None, None, []
     if columns.sequence is not None:
-        meta["sequence"] = table.text(columns.sequence)
         require_cells(table, columns.sequence, "a sequence")
+        texts = pack_cells(table.text(columns.sequence), table.where)
     else:
         taken = {columns.id, *options.roles.values(), *columns.targets, *options.targets}
         features, skipped = feature_columns(table, options.features, taken)
     targets = pd.DataFrame({t: table.text(t) for t in columns.targets}, index=meta.index)
     notes = () if part else tuple(_found(table, columns, options, skipped))
-    return Samples(meta, features, targets, (table.where,), notes=notes)
+    return Samples(meta, features, targets, (table.where,), notes=notes, texts=texts)
 
 
 def _found(
@@ -300,11 +306,15 @@ def _id_groups(samples: Samples, options: DataOptions) -> list[str]:
 
 
 def _with_unique_ids(samples: Samples) -> Samples:
+    if all_different(samples.table["id"].array):
+        return samples
     ids, renamed = unique_ids(samples.ids)
     if not renamed:
         return samples
     note = f"{renamed} repeated ids kept as id#2, id#3, ..."
-    return replace(samples, table=samples.table.assign(id=ids), notes=(*samples.notes, note))
+    return replace(
+        samples, table=samples.table.assign(id=id_array(ids)), notes=(*samples.notes, note)
+    )
 
 
 def _with_known_parts(samples: Samples) -> Samples:

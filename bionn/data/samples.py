@@ -11,6 +11,7 @@ import pandas as pd
 
 from bionn.errors import InputError
 from bionn.formats.fasta import IdRule
+from bionn.sequences.packed import PackedSequences, number_distinct_texts
 
 Source = str | Path | pd.DataFrame
 
@@ -125,7 +126,7 @@ class Samples:
     """N samples: what goes in, what should come out, and what the split must respect.
 
     Attributes:
-        table: a row a sample: ``id``, all different; ``sequence`` if the inputs are sequences;
+        table: a row a sample: ``id``, all different;
             ``part`` (train, val, test, drop or ""), ``fold``, ``group`` and ``batch`` where
             columns were named for them; ``source`` and ``row``, which file and record it came from, and
             ``sheet_row``, which row of a sample sheet.
@@ -137,6 +138,7 @@ class Samples:
         notes: what was decided or left out, a sentence each.
         locate_in_sheet: the same function for the sample sheet, or None.
         from_sheet: what the sheet holds: ``target``, ``part``, ``fold``, ``group``.
+        texts: the N sequences; None for features.
     """
 
     table: pd.DataFrame
@@ -147,6 +149,7 @@ class Samples:
     notes: tuple[str, ...] = ()
     locate_in_sheet: Callable[[int], str] | None = None
     from_sheet: frozenset[str] = frozenset()
+    texts: PackedSequences | None = None
 
     def __len__(self) -> int:
         return len(self.table)
@@ -157,9 +160,10 @@ class Samples:
         return self.table["id"].tolist()
 
     @property
-    def sequences(self) -> list[str]:
-        """The N sequences."""
-        return self.table["sequence"].tolist()
+    def sequences(self) -> PackedSequences:
+        """The N sequences, as written until they are encoded: from then on in upper case."""
+        assert self.texts is not None
+        return self.texts
 
     def contents(self) -> np.ndarray:
         """The distinct inputs numbered in order: a number a sample, ``int64 (N,)``.
@@ -167,14 +171,13 @@ class Samples:
         Sequences that differ in case only are equal.
         """
         if self.features is None:
-            keys = [sequence.upper() for sequence in self.sequences]
-        else:
-            numbers = self.features.select_dtypes("float")
-            texts = self.features.drop(columns=list(numbers)).to_numpy(dtype=object)
-            keys = [  # -0.0 is 0.0
-                row.tobytes() + "\0".join(words).encode()
-                for row, words in zip(numbers.to_numpy() + 0.0, texts, strict=True)
-            ]
+            return number_distinct_texts(sequence.upper() for sequence in self.sequences)
+        numbers = self.features.select_dtypes("float")
+        texts = self.features.drop(columns=list(numbers)).to_numpy(dtype=object)
+        keys = [  # -0.0 is 0.0
+            row.tobytes() + "\0".join(words).encode()
+            for row, words in zip(numbers.to_numpy() + 0.0, texts, strict=True)
+        ]
         return pd.factorize(np.array(keys, dtype=object))[0]
 
     def column(self, name: str) -> list[str] | None:
@@ -190,12 +193,15 @@ class Samples:
 
     def keep(self, mask: np.ndarray, *notes: str) -> Samples:
         """The samples where ``mask (N,)`` is true, in order."""
+        if mask.all():
+            return replace(self, notes=self.notes + notes)
         return replace(
             self,
             table=self.table[mask].reset_index(drop=True),
             features=None if self.features is None else self.features[mask].reset_index(drop=True),
             targets=self.targets[mask].reset_index(drop=True),
             notes=self.notes + notes,
+            texts=None if self.texts is None else self.texts[mask],
         )
 
 
@@ -235,13 +241,18 @@ def concatenate(pieces: Sequence[Samples], names: Sequence[str]) -> Samples:
             piece.features[list(first.features)] for piece in pieces if piece.features is not None
         ]
         features = pd.concat(frames, ignore_index=True)
+    texts = [piece.texts for piece in pieces if piece.texts is not None]
+    table = pd.concat(tables, ignore_index=True)
+    for role in table.columns.intersection(list(ROLES)):
+        table[role] = table[role].fillna("")  # of a file without such a column
     return replace(
         first,
-        table=pd.concat(tables, ignore_index=True).fillna(dict.fromkeys(ROLES, "")),
+        table=table,
         features=features,
         targets=pd.concat(
             [piece.targets[list(first.targets)] for piece in pieces], ignore_index=True
         ),
         locate=tuple(locate for piece in pieces for locate in piece.locate),
         notes=tuple(dict.fromkeys(note for piece in pieces for note in piece.notes)),
+        texts=PackedSequences.concatenate(texts) if texts else None,
     )

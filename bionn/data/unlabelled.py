@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any, cast
@@ -11,13 +11,15 @@ import pandas as pd
 
 from bionn.data.columns import as_table, find_id_column, find_sequence_column, some
 from bionn.data.prepared import Encoder
+from bionn.data.records import pack_cells, read_records
 from bionn.data.samples import Samples, Source
 from bionn.errors import FormatError, InputError, did_you_mean
-from bionn.formats.fasta import FastaRecords, IdRule, unique_ids
-from bionn.formats.sequence_files import holds_sequences, read_sequences
+from bionn.formats.fasta import IdRule, unique_ids
+from bionn.formats.sequence_files import holds_sequences
 from bionn.formats.table import Table
 from bionn.preprocess.features import FeatureEncoder
 from bionn.preprocess.sequences import SequenceEncoder
+from bionn.sequences.packed import PackedSequences
 
 
 @dataclass(frozen=True)
@@ -80,8 +82,8 @@ def read_unlabelled(
     if isinstance(inputs, (str, Path)) and holds_sequences(inputs):
         if needs == "features":
             raise InputError(f"{inputs}: a table needed (this model takes features), FASTA found")
-        records = read_sequences(inputs, id_rule=(given or trained).id_rule or "first")
-        return _samples(records.ids, sequences=records.sequences, source=records)
+        records = read_records(inputs, id_rule=(given or trained).id_rule or "first")
+        return _samples(records.ids.tolist(), records.where, texts=records.sequences)
     if not isinstance(inputs, (str, Path, pd.DataFrame)):
         if needs == "features":
             raise InputError("inputs: a table needed (this model takes features), a list found")
@@ -89,7 +91,7 @@ def read_unlabelled(
         if wrong is not None:
             raise InputError(f"inputs: a list of sequences needed, {wrong!r} found in it")
         rows = [f"row{row}" for row in range(1, len(inputs) + 1)]
-        return _samples(rows, sequences=list(inputs))
+        return _samples(rows, _place, texts=pack_cells(list(inputs), _place))
     names = (given or trained).names
     table = as_table(inputs)
     if names is not None and len(names) == len(table.columns) and table.columns != list(names):
@@ -112,9 +114,9 @@ def read_unlabelled(
                 f"{table.path}:1: column names needed, the sequence {column[:20]!r} found; the file "
                 "has no header line: name its columns (columns)"
             )
-        return _samples(ids, sequences=table.text(column), source=table)
+        return _samples(ids, table.where, texts=pack_cells(table.text(column), table.where))
     features, notes = _features(table, encoder, columns.missing_features)
-    return _samples(ids, features=features, source=table, notes=notes)
+    return _samples(ids, table.where, features=features, notes=notes)
 
 
 def _features(
@@ -146,17 +148,18 @@ def _features(
     return features, notes * bool(missing) + encoder.unseen(features)
 
 
+def _place(row: int) -> str:
+    return f"sequence {row + 1}"
+
+
 def _samples(
     ids: list[str],
+    where: Callable[[int], str],
     *,
-    sequences: list[str] | None = None,
+    texts: PackedSequences | None = None,
     features: pd.DataFrame | None = None,
-    source: Table | FastaRecords | None = None,
     notes: Sequence[str] = (),
 ) -> Samples:
     table = pd.DataFrame({"id": ids, "source": 0, "row": range(len(ids))})
-    if sequences is not None:
-        table["sequence"] = sequences
-    where = source.where if source is not None else (lambda row: f"sequence {row + 1}")
     targets = pd.DataFrame(index=table.index)
-    return Samples(table, features, targets, (where,), notes=tuple(notes))
+    return Samples(table, features, targets, (where,), notes=tuple(notes), texts=texts)

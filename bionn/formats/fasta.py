@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Collection, Iterator
 from dataclasses import dataclass, replace
 from itertools import islice
 from pathlib import Path
 from typing import Literal, NoReturn
+
+import numpy as np
 
 from bionn.errors import FormatError
 from bionn.formats.text import TABLE_SUFFIXES, TextBlock, existing_file, plain_suffix, text_blocks
@@ -74,6 +76,19 @@ def is_fasta(path: str | Path) -> bool:
     return False
 
 
+def all_different(texts: Collection[str]) -> bool:
+    """Whether no text stands twice (False also if two hashes of 64 bits happen to be equal).
+
+    Eight bytes a text are needed, a tenth of what a set needs.
+
+    Example:
+        >>> all_different(["a", "b"]), all_different(["a", "b", "a"])
+        (True, False)
+    """
+    hashes = np.sort(np.fromiter(map(hash, texts), dtype=np.int64, count=len(texts)))
+    return not (hashes[1:] == hashes[:-1]).any()
+
+
 def unique_ids(ids: list[str]) -> tuple[list[str], int]:
     """Keep the first of equal ids; the others become ``id#2``, ``id#3``, ...
 
@@ -84,9 +99,9 @@ def unique_ids(ids: list[str]) -> tuple[list[str], int]:
         >>> unique_ids(["a", "b", "a", "a#2"])
         (['a', 'b', 'a#3', 'a#2'], 1)
     """
-    taken, seen, unique, renamed = set(ids), {}, [], 0
-    if len(taken) == len(ids):
+    if all_different(ids):
         return ids, 0
+    taken, seen, unique, renamed = set(ids), {}, [], 0
     for name in ids:
         count = seen.get(name, 0) + 1
         if count > 1:

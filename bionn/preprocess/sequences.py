@@ -13,10 +13,14 @@ from torch import Tensor
 from bionn.errors import InputError
 from bionn.preprocess.encoding import ONE_HOT, Encoding, SequenceFeatures
 from bionn.sequences.alphabet import Alphabet, Iupac, Unknown, alphabet_named
+from bionn.sequences.packed import lengths_of
 from bionn.sequences.transforms import reverse_complement
 
 Align = Literal["left", "center", "right"]
 ALIGNMENTS: tuple[Align, ...] = ("left", "center", "right")
+
+BLOCK_ROWS = 4096
+"""Rows padded at a time: what is needed beside the codes stays small."""
 
 
 class LengthError(InputError):
@@ -78,7 +82,7 @@ class SequenceEncoder:
         parts.spectrum(alphabet_named(alphabet))
         if both_strands:
             _ = alphabet_named(alphabet).complement
-        lengths = np.fromiter(map(len, sequences), dtype=np.int64, count=len(sequences))
+        lengths = lengths_of(sequences)
         if length is not None:
             if length < 1:
                 raise InputError(f"length: at least 1 needed, {length} found; choose more")
@@ -150,15 +154,14 @@ class SequenceEncoder:
             LengthError: a sequence is too long, or too short where there is no alignment.
             SymbolError: a symbol has no code.
         """
-        lengths = np.fromiter(map(len, sequences), dtype=np.int64, count=len(sequences))
         flat = self.symbols.encode_flat(sequences, unknown=self.unknown, iupac=self.iupac)
-        return self.fitted(flat, lengths)
+        return self.fitted(flat, lengths_of(sequences))
 
     def fitted(self, flat: np.ndarray, lengths: np.ndarray) -> np.ndarray:
         """Codes of N sequences, one after another, as ``uint8 (N, length)``.
 
         Args:
-            flat: the codes, ``uint8``.
+            flat: the codes, ``uint8``; where all sequences have the length, the result is a view.
             lengths: how many belong to each sequence, ``int64 (N,)``.
 
         Raises:
@@ -171,13 +174,21 @@ class SequenceEncoder:
             return flat.reshape(len(lengths), self.length)
         self._check_lengths(lengths)
         codes = np.full((len(lengths), self.length), self.symbols.padding_code, dtype=np.uint8)
+        ends = np.cumsum(lengths)
+        for start in range(0, len(lengths), BLOCK_ROWS):
+            rows = slice(start, start + BLOCK_ROWS)
+            first = int(ends[start] - lengths[start])
+            self._fill(codes[rows], flat[first : int(ends[rows][-1])], lengths[rows])
+        return codes
+
+    def _fill(self, codes: np.ndarray, flat: np.ndarray, lengths: np.ndarray) -> None:
+        """Put each sequence where it belongs in its row of padding."""
         shift = self._shift(lengths)
         if (lengths > self.length).any():
             place = np.arange(flat.size) - np.repeat(np.cumsum(lengths) - lengths + shift, lengths)
             flat = flat[(place >= 0) & (place < self.length)]
         place = np.arange(self.length)
         codes[(place >= -shift[:, None]) & (place < (lengths - shift)[:, None])] = flat
-        return codes
 
     def _shift(self, lengths: np.ndarray) -> np.ndarray:
         """The place in each sequence of the first encoded position; negative: padding comes first."""

@@ -23,6 +23,7 @@ import numpy as np
 from Bio.Data import IUPACData
 
 from bionn.errors import InputError, did_you_mean
+from bionn.sequences.packed import PackedSequences, lengths_of
 
 Unknown = Literal["zero", "uniform", "error"]
 Iupac = Literal["expand", "unknown", "error"]
@@ -140,17 +141,40 @@ class Alphabet:
         """Codes of all sequences, one after another.
 
         Returns:
-            ``uint8``, shape ``(sum of lengths,)``.
+            ``uint8``, shape ``(sum of lengths,)``; of packed sequences that hold these codes already
+            (see :meth:`recoding`) a view, not to be written to.
 
         Raises:
             SymbolError: for the first symbol that has no code under these options.
         """
-        text = bytearray("".join(sequences).encode("ascii", errors="replace"))
         table = self._lookup(unknown, iupac).tobytes()
-        codes = np.frombuffer(text.translate(table), dtype=np.uint8)  # faster than indexing
+        if isinstance(sequences, PackedSequences):
+            codes = sequences.translated(table)
+        else:
+            text = bytearray("".join(sequences).encode("ascii", errors="replace"))
+            codes = np.frombuffer(text.translate(table), dtype=np.uint8)  # faster than indexing
         if codes.size and codes.max() == _BAD:
             self._raise_first_bad(sequences, int(np.argmax(codes == _BAD)), unknown, iupac)
         return codes
+
+    def recoding(self) -> tuple[bytes, bytes]:
+        """Codes for :meth:`PackedSequences.recode`: case and synonyms are all that is forgotten.
+
+        A symbol that the alphabet does not have gets a code of its own, of 128 and more.
+
+        Example:
+            >>> packed = PackedSequences.pack(["acgu", "N-R"])
+            >>> packed.recode(*DNA.recoding())
+            >>> list(packed), DNA.encode_flat(packed[:1]).tolist()
+            (['ACGT', 'N-R'], [0, 1, 2, 3])
+        """
+        codes = self._lookup("zero", "expand")
+        foreign = np.flatnonzero(codes == _BAD)
+        codes[foreign] = foreign | 128
+        stands_for = np.arange(256, dtype=np.uint8) & 127
+        known = np.frombuffer(self.symbols.encode("ascii"), dtype=np.uint8)
+        stands_for[: len(known)] = known
+        return codes.tobytes(), stands_for.tobytes()
 
     def encode(
         self, sequences: Sequence[str], *, unknown: Unknown = "zero", iupac: Iupac = "expand"
@@ -195,7 +219,7 @@ class Alphabet:
     def _raise_first_bad(
         self, sequences: Sequence[str], flat: int, unknown: Unknown, iupac: Iupac
     ) -> None:
-        ends = np.cumsum([len(sequence) for sequence in sequences])
+        ends = np.cumsum(lengths_of(sequences))
         record = int(np.searchsorted(ends, flat, side="right"))
         position = flat - int(ends[record] - len(sequences[record]))
         symbol = sequences[record][position]

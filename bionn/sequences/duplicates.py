@@ -5,10 +5,10 @@ from __future__ import annotations
 from collections.abc import Iterable
 
 import numpy as np
-import pandas as pd
 from Bio.Data.IUPACData import ambiguous_dna_complement
 
 from bionn.sequences.alphabet import Alphabet
+from bionn.sequences.packed import number_distinct_texts
 
 _COMPLEMENT = str.maketrans(ambiguous_dna_complement)
 
@@ -40,5 +40,4 @@ def number_distinct(sequences: Iterable[str], alphabet: Alphabet) -> np.ndarray:
         >>> number_distinct(["AAC", "GUU", "aac"], RNA).tolist()
         [0, 1, 0]
     """
-    keys = [canonical(sequence, alphabet) for sequence in sequences]
-    return pd.factorize(np.array(keys, dtype=object))[0].astype(np.int64)
+    return number_distinct_texts(canonical(sequence, alphabet) for sequence in sequences)
