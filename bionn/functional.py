@@ -99,6 +99,7 @@ def onehot_linear(
                 f"codes must lie in [0, {len(table)}), as table has S = {len(table)} rows, "
                 f"but the {'largest' if low >= 0 else 'smallest'} is {high if low >= 0 else low}"
             )
+        table = table[: high + 1]  # the codes in use: fewer rows to sum
     w = cast_for_product(weight)
     return onehot_ops.onehot_linear(codes, w, cast_for_product(bias), table.to(w.dtype))
 

@@ -10,6 +10,7 @@ import torch
 from torch import Tensor
 from torch._C import (
     _are_functorch_transforms_active,
+    _dispatch_keys,
     _get_tracing_state,
     _len_torch_dispatch_stack,
 )
@@ -24,6 +25,12 @@ _P, _N, _F, _D, _B = (
     ctypes.c_bool,
 )
 _TYPES = (Tensor, torch.nn.Parameter)
+# what torch knows of a dense tensor of the CPU that holds its own values, with and without autograd
+with torch.inference_mode():
+    _PLAIN = frozenset({_dispatch_keys(torch.empty(0)).raw_repr()})
+with torch.inference_mode(False):
+    _PLAIN |= {_dispatch_keys(torch.empty(0)).raw_repr()}
+_NAMES = {torch.float32: "float32", torch.float64: "float64"}
 _SIGNATURES = {
     "activation_value": (_P, _P, _N, _F, _F),
     "activation_chain": (_P, _P, _P, _N, _F, _F),
@@ -31,6 +38,8 @@ _SIGNATURES = {
     "loss_chain": (_P, _P, _P, _P, _N, _B, _D, _F),
     "rows_value": (_P, _P, _N, _N),
     "rows_chain": (_P, _P, _P, _N, _N),
+    "onehot_value": (_P, _P, _P, _P, _P, _N, _N, _N, _N, _N),
+    "onehot_chain": (_P, _P, _P, _P, _N, _N, _N, _N, _N),
     "labels_value": (_P, _P, _P, _P, _P, _N, _N, _N, _B, _B),
     "labels_chain": (_P, _P, _P, _P, _P, _N, _N, _N, _B, _B),
 }
@@ -46,8 +55,8 @@ def _function(kind: str, name: str) -> Callable[..., None]:
     return function
 
 
-def takes(*tensors: Tensor) -> bool:
-    """Whether the kernels can compute with these: contiguous float32 of the CPU, values only.
+def takes(*tensors: Tensor, dtype: torch.dtype = torch.float32) -> bool:
+    """Whether the kernels can compute with these: contiguous, of the CPU and the dtype, values only.
 
     Not while anything is traced, compiled or transformed, whose tensors stand for other ones; nor,
     as a kernel cannot be differentiated, where a gradient's own graph is asked for.
@@ -55,14 +64,12 @@ def takes(*tensors: Tensor) -> bool:
     if torch.compiler.is_compiling():
         return False
     for tensor in tensors:
-        if not (
-            tensor.dtype is torch.float32
-            and type(tensor) in _TYPES
-            and tensor.is_cpu
-            and tensor.layout is torch.strided
-            and tensor.is_contiguous()
-            and not tensor.is_neg()
-            and not tensor._is_zerotensor()
+        if (
+            tensor.dtype is not dtype
+            or dtype not in _NAMES
+            or type(tensor) not in _TYPES
+            or _dispatch_keys(tensor).raw_repr() not in _PLAIN
+            or not tensor.is_contiguous()
         ):
             return False
     return (
@@ -175,3 +182,31 @@ def cross_entropy_chain(
     options = ignore_index, reduction != "none", reduction == "mean"
     _function("labels_chain", "cross_entropy")(*pointers, *log_y.shape, *options)
     return d
+
+
+def takes_codes(codes: Tensor, symbols: int) -> bool:
+    """Whether codes below ``symbols`` fit the one-hot kernels: a byte each, of the CPU."""
+    return symbols <= 256 and codes.is_cpu and type(codes) is Tensor
+
+
+def onehot_value(codes: Tensor, weight: Tensor, bias: Tensor | None, table: Tensor) -> Tensor:
+    """The one-hot linear layer: codes ``(N, L)`` uint8 below S, weight ``(L, A, H)``, table ``(S, A)``.
+
+    Float32 or float64; returns ``(N, H)``. No code is checked here.
+    """
+    out = weight.new_empty(len(codes), weight.shape[2])
+    constants = table.data_ptr(), None if bias is None else bias.data_ptr()
+    pointers = codes.data_ptr(), weight.data_ptr(), *constants, out.data_ptr()
+    sizes = *codes.shape, *weight.shape[1:], len(table)
+    _function("onehot_value", f"onehot_{_NAMES[weight.dtype]}")(*pointers, *sizes)
+    return out
+
+
+def onehot_chain(codes: Tensor, u: Tensor, table: Tensor) -> Tensor:
+    """dJ/dW ``(L, A, H)`` of the same for its upstream gradient u ``(N, H)``."""
+    samples, length = codes.shape
+    sizes = length, table.shape[1], u.shape[1]
+    gradient = u.new_empty(sizes)
+    pointers = codes.data_ptr(), u.data_ptr(), table.data_ptr(), gradient.data_ptr()
+    _function("onehot_chain", f"onehot_{_NAMES[u.dtype]}")(*pointers, samples, *sizes, len(table))
+    return gradient

@@ -7,7 +7,8 @@ import torch
 from torch import Tensor
 from torch.autograd import Function
 
-from bionn.ops.base import FunctionPair, forward_rule, refuse_tangent, save, sum_to_shape
+from bionn.kernels import cpu
+from bionn.ops.base import FunctionPair, forward_rule, refuse_tangent, save, sum_to_shape, widen
 
 
 def position_major(weight: Tensor) -> Tensor:
@@ -26,6 +27,11 @@ def one_hot_rows(codes: Tensor, table: Tensor) -> Tensor:
     return torch.nn.functional.embedding(indices, table).reshape(*codes.shape[:-1], width)
 
 
+def _bytes(codes: Tensor) -> Tensor:
+    """Codes ``(*, L)`` as the kernels read them: ``(N, L)`` uint8."""
+    return codes.reshape(math.prod(codes.shape[:-1]), codes.shape[-1]).to(torch.uint8).contiguous()
+
+
 class OneHotLinearReverse(Function):
     """``a = x W^T + b`` where x is the one-hot form of the codes; keeps the codes, never x."""
 
@@ -34,6 +40,13 @@ class OneHotLinearReverse(Function):
     @staticmethod
     def forward(codes: Tensor, weight: Tensor, bias: Tensor | None, table: Tensor) -> Tensor:
         """Return ``(*, out)`` for codes ``(*, L)``, weight ``(out, A, L)``, table ``(S, A)``."""
+        if cpu.takes() and cpu.takes_codes(codes, len(table)):
+            # the kernels read weights laid out (L, A, out); bfloat16 is summed in float32
+            major = widen(weight).permute(2, 1, 0).contiguous()
+            constants = [None if t is None else widen(t) for t in (bias, table)]
+            if cpu.takes(major, *(t for t in constants if t is not None), dtype=major.dtype):
+                out = cpu.onehot_value(_bytes(codes), major, constants[0], widen(table))
+                return out.reshape(*codes.shape[:-1], len(weight)).to(weight.dtype)
         rows = one_hot_rows(codes, table)
         return torch.nn.functional.linear(rows, position_major(weight), bias)
 
@@ -57,10 +70,15 @@ class OneHotLinearReverse(Function):
         if ctx.needs_input_grad[1]:
             # dJ/dW[o, a, l] = sum over samples of x[a, l] dJ/da[o]: with x one-hot, the samples
             # that carry letter a at position l
-            samples = math.prod(grad.shape[:-1])
-            rows = one_hot_rows(codes, table).reshape(samples, length * num_symbols)
-            matrix = rows.t() @ grad.reshape(samples, out_features)
-            grad_weight = matrix.reshape(length, num_symbols, out_features).permute(2, 1, 0)
+            upstream = grad.reshape(math.prod(grad.shape[:-1]), out_features)
+            wide, wide_table = widen(upstream).contiguous(), widen(table)
+            fits = cpu.takes_codes(codes, len(table))
+            if fits and cpu.takes(wide, wide_table, dtype=wide.dtype):
+                major = cpu.onehot_chain(_bytes(codes), wide, wide_table).to(grad.dtype)
+            else:
+                rows = one_hot_rows(codes, table).reshape(len(upstream), length * num_symbols)
+                major = (rows.t() @ upstream).reshape(length, num_symbols, out_features)
+            grad_weight = major.permute(2, 1, 0)
         if ctx.needs_input_grad[2]:
             # dJ/db = dJ/da, summed over every sample
             grad_bias = sum_to_shape(grad, ctx.bias_shape)

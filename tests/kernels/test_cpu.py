@@ -155,6 +155,8 @@ def test_takes_only_what_it_can_compute_with() -> None:
     with torch.no_grad():
         assert cpu.takes(z)
         assert cpu.takes(torch.nn.Parameter(z))
+        with torch.inference_mode():
+            assert cpu.takes(normal(2))
         refused = {
             "float64": z.double(),
             "bfloat16": z.bfloat16(),
@@ -191,6 +193,15 @@ def test_transforms_give_the_numbers_of_float64(name: str) -> None:
         torch.testing.assert_close(transform(z).double(), exact, rtol=1e-5, atol=1e-5)
 
 
+@pytest.mark.parametrize("name", ACTIVATIONS)
+def test_batched_gradients_equal_a_loop(name: str) -> None:
+    z, upstreams = normal(3, 5).requires_grad_(), normal(4, 3, 5, seed=1)
+    value = ACTIVATIONS[name](z)
+    together = torch.autograd.grad(value, z, upstreams, retain_graph=True, is_grads_batched=True)[0]
+    one_by_one = [torch.autograd.grad(value, z, u, retain_graph=True)[0] for u in upstreams]
+    torch.testing.assert_close(together, torch.stack(one_by_one), rtol=1e-5, atol=1e-6)
+
+
 def test_second_derivatives_go_the_plain_way(calls: list[str]) -> None:
     z = normal(7).requires_grad_()
     (slope,) = torch.autograd.grad(F.sigmoid(z), z, torch.ones(7), create_graph=True)
@@ -198,3 +209,53 @@ def test_second_derivatives_go_the_plain_way(calls: list[str]) -> None:
     (second,) = torch.autograd.grad(slope, z, torch.ones(7))
     s = torch.sigmoid(z.detach())
     torch.testing.assert_close(second, s * (1 - s) * (1 - 2 * s))
+
+
+@pytest.mark.parametrize("dtype", [torch.float32, torch.float64, torch.bfloat16])
+@pytest.mark.parametrize("symbols", [4, 5, 9])
+@pytest.mark.parametrize(
+    "shape",
+    [(1, 1, 1), (3, 7, 5), (31, 6, 16), (32, 5, 17), (40, 9, 33), (300, 11, 65), (1100, 4, 130)],
+)
+def test_onehot_linear_is_the_dense_layer_of_the_one_hot(
+    shape: tuple[int, int, int], symbols: int, dtype: torch.dtype, calls: list[str]
+) -> None:
+    samples, length, outputs = shape
+    generator = torch.Generator().manual_seed(3)
+    codes = torch.randint(symbols, (samples, length), dtype=torch.uint8, generator=generator)
+    codes[0, 0] = symbols - 1
+    table = torch.rand(symbols, 4, generator=generator).to(dtype)
+    stored = normal(length, 4, outputs).to(dtype).permute(2, 1, 0).requires_grad_()
+    bias, upstream = normal(outputs, seed=4).to(dtype), normal(samples, outputs, seed=5).to(dtype)
+    out = F.onehot_linear(codes, stored, bias, table=table)
+    (gradient,) = torch.autograd.grad(out, stored, upstream)
+    assert calls == [
+        f"onehot_{'float64' if dtype == torch.float64 else 'float32'}_value",
+        calls[-1],
+    ]
+    rows = table.double()[codes.long()].mT.flatten(1)
+    exact = rows @ stored.detach().double().flatten(1).T + bias.double()
+    exact_gradient = (upstream.double().T @ rows).reshape(outputs, 4, length)
+    tolerance = {torch.float32: 1e-6, torch.float64: 1e-14, torch.bfloat16: 8e-3}[dtype]
+    for ours, known in ((out, exact), (gradient, exact_gradient)):
+        assert ours.dtype == dtype
+        scale = known.abs().max().item()
+        torch.testing.assert_close(ours.double(), known, rtol=0, atol=tolerance * scale)
+
+
+def test_onehot_linear_is_the_same_whatever_the_number_of_threads() -> None:
+    codes = torch.randint(4, (400, 23), dtype=torch.uint8)
+    weight, upstream, table = normal(23, 4, 70), normal(400, 70, seed=6), torch.eye(4)
+    before = torch.get_num_threads()
+    results = []
+    with torch.no_grad():
+        try:
+            for threads in (1, 2, 5):
+                torch.set_num_threads(threads)
+                value = cpu.onehot_value(codes, weight, None, table)
+                results.append((value, cpu.onehot_chain(codes, upstream, table)))
+        finally:
+            torch.set_num_threads(before)
+    for value, gradient in results[1:]:
+        assert torch.equal(value, results[0][0])
+        assert torch.equal(gradient, results[0][1])
