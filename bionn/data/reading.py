@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator, Sequence
+from collections.abc import Collection, Iterator, Sequence
 from dataclasses import replace
 from pathlib import Path
-from typing import NamedTuple
+from typing import NamedTuple, cast
 
 import numpy as np
 import pandas as pd
@@ -306,7 +306,7 @@ def _id_groups(samples: Samples, options: DataOptions) -> list[str]:
 
 
 def _with_unique_ids(samples: Samples) -> Samples:
-    if all_different(samples.table["id"].array):
+    if all_different(cast(Collection[str], samples.table["id"].array)):
         return samples
     ids, renamed = unique_ids(samples.ids)
     if not renamed:
