@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-import math
 import warnings
 from collections.abc import Iterator, Sequence
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -14,9 +14,10 @@ import torch
 from torch import Tensor
 
 from bionn import artifact
-from bionn.data.batches import EVALUATION_ROWS, evaluation_rows
-from bionn.data.prepared import Encoder, encode_features, encode_sequences
+from bionn.data.batches import evaluation_rows
+from bionn.data.prepared import Encoder
 from bionn.data.samples import Source
+from bionn.data.stream import Encoded, ahead, encoded_blocks, regrouped
 from bionn.data.unlabelled import Columns, read_unlabelled
 from bionn.errors import ArtifactError, InputError, InputWarning
 from bionn.models.heads import TaskKind, link
@@ -25,6 +26,10 @@ from bionn.preprocess.features import FeatureEncoder
 from bionn.preprocess.sequences import SequenceEncoder
 from bionn.preprocess.targets import TargetScaler
 from bionn.sequences.alphabet import alphabet_named
+from bionn.sequences.windows import Windows
+
+_BATCHES = 4
+"""Batches of the network that are read and written at a time."""
 
 
 class Predictor:
@@ -55,55 +60,115 @@ class Predictor:
         self.target_scaler = None if scaler is None else TargetScaler.from_manifest(scaler)
         self._columns = Columns.from_manifest(manifest.get("reading", {}))
         self._table = self._features = None
+        self._padding = 0
         if isinstance(self.encoder, SequenceEncoder):
             self._table = torch.from_numpy(self.encoder.code_table).to(self.device)
+            self._padding = self.encoder.symbols.padding_code
             features = self.encoder.features()
             self._features = None if features is None else features.to(self.device)
 
     def predict(
-        self, inputs: Source | Sequence[str], *, columns: Columns | None = None
+        self,
+        inputs: Source | Sequence[str],
+        *,
+        columns: Columns | None = None,
+        windows: Windows | None = None,
     ) -> pd.DataFrame:
         """Predictions for new samples, a row each, in their order.
 
         Args:
             inputs: a FASTA file or a table (path or DataFrame), or a list of sequences.
             columns: where ids and sequences stand; as in the training data when None.
+            windows: predict each window over each sequence.
 
         Returns:
-            ``id``, then ``prediction`` and ``prob_<class>`` for classes, ``prediction`` for one
-            target, or ``prediction_<target>`` for several, in the targets' own units.
+            ``id``, with windows ``start`` and ``end`` (from 0, the end not included), then
+            ``prediction`` and ``prob_<class>`` for classes, ``prediction`` for one target, or
+            ``prediction_<target>`` for several, in the targets' own units.
 
         Raises:
             InputError: the samples do not fit the model; says file and line.
         """
-        return pd.concat(self.blocks(inputs, columns=columns)[1], ignore_index=True)
+        frames = self.blocks(inputs, columns=columns, windows=windows)
+        return pd.concat(frames, ignore_index=True)
 
     def blocks(
-        self, inputs: Source | Sequence[str], *, columns: Columns | None = None
-    ) -> tuple[int, Iterator[pd.DataFrame]]:
-        """How many blocks of some thousand rows there are, and the rows of :meth:`predict` by block.
+        self,
+        inputs: Source | Sequence[str],
+        *,
+        columns: Columns | None = None,
+        windows: Windows | None = None,
+    ) -> Iterator[pd.DataFrame]:
+        """The rows of :meth:`predict` by block: constant memory for a file of any size.
 
-        The inputs are read and checked before this returns.
+        The next block is read and encoded in a second thread while one is computed.
+
+        Args:
+            inputs: as for :meth:`predict`.
+            columns: as for :meth:`predict`.
+            windows: as for :meth:`predict`.
+
+        Warns:
+            InputWarning: something was left out or not as it should be; at the end.
         """
-        ids, encoded = self.encode(inputs, columns=columns)
+        notes: list[str] = []
+        blocks = self.encoded(inputs, columns=columns, windows=windows, notes=notes)
+        rows, empty = _BATCHES * evaluation_rows(self.encoder.input_shape), True
+        for block in ahead(regrouped(blocks, rows, padding=self._padding)):
+            yield self._framed(block)
+            empty = False
+        if empty:
+            spans = None if windows is None else np.empty((0, 2), dtype=np.int64)
+            yield self._framed(replace(self._nothing(), spans=spans))
+        for note in notes:
+            warnings.warn(note, InputWarning, stacklevel=2)
 
-        def frames() -> Iterator[pd.DataFrame]:
-            for start in range(0, max(len(ids), 1), EVALUATION_ROWS):
-                rows = slice(start, start + EVALUATION_ROWS)
-                yield self.frame(ids[rows], self.outputs(encoded[rows]))
-
-        return max(1, math.ceil(len(ids) / EVALUATION_ROWS)), frames()
+    def encoded(
+        self,
+        inputs: Source | Sequence[str],
+        *,
+        columns: Columns | None = None,
+        windows: Windows | None = None,
+        notes: list[str] | None = None,
+    ) -> Iterator[Encoded]:
+        """Ids and network inputs of new samples, or of the windows over them, block by block."""
+        blocks = read_unlabelled(
+            inputs,
+            self.encoder,
+            self._columns,
+            columns,
+            rows=_BATCHES * evaluation_rows(self.encoder.input_shape),
+            pieces=windows is not None,
+            notes=notes,
+        )
+        return encoded_blocks(blocks, self.encoder, windows=windows, notes=notes)
 
     def encode(
         self, inputs: Source | Sequence[str], *, columns: Columns | None = None
     ) -> tuple[list[str], Tensor]:
-        """Ids and network inputs: codes ``uint8 (N, L)`` or features ``float32 (N, F)``."""
-        samples = read_unlabelled(inputs, self.encoder, self._columns, columns)
-        for note in samples.notes:
+        """All ids and network inputs: codes ``uint8 (N, L)`` or features ``float32 (N, F)``."""
+        notes: list[str] = []
+        blocks = list(self.encoded(inputs, columns=columns, notes=notes))
+        for note in notes:
             warnings.warn(note, InputWarning, stacklevel=2)
+        rows = max(1, sum(map(len, blocks)))
+        whole = next(regrouped(blocks, rows, padding=self._padding), self._nothing())
+        return whole.ids.tolist(), torch.from_numpy(whole.inputs)
+
+    def _framed(self, block: Encoded) -> pd.DataFrame:
+        frame = self.frame(block.ids, self.outputs(torch.from_numpy(block.inputs)))
+        if block.spans is not None:
+            frame.insert(1, "start", block.spans[:, 0])
+            frame.insert(2, "end", block.spans[:, 1])
+        return frame
+
+    def _nothing(self) -> Encoded:
+        """No samples."""
         if isinstance(self.encoder, SequenceEncoder):
-            return samples.ids, torch.from_numpy(encode_sequences(self.encoder, samples))
-        return samples.ids, torch.from_numpy(encode_features(self.encoder, samples))
+            inputs = self.encoder.encode([])
+        else:
+            inputs = np.empty((0, self.encoder.input_shape), dtype=np.float32)
+        return Encoded(np.empty(0, dtype=object), inputs)
 
     @torch.inference_mode()
     def logits(self, inputs: Tensor) -> Tensor:
@@ -133,20 +198,23 @@ class Predictor:
         values = link(self.task, logits).double().numpy()
         return values if self.target_scaler is None else self.target_scaler.inverse(values)
 
-    def frame(self, ids: Sequence[str], outputs: np.ndarray) -> pd.DataFrame:
+    @property
+    def output_columns(self) -> list[str]:
+        """The columns of numbers that :meth:`frame` makes."""
+        if self.task != "regression":
+            return [f"prob_{name}" for name in self.classes]
+        names = self.target_names
+        return ["prediction"] if len(names) == 1 else [f"prediction_{name}" for name in names]
+
+    def frame(self, ids: Sequence[str] | np.ndarray, outputs: np.ndarray) -> pd.DataFrame:
         """Outputs as the columns that ``predictions.tsv`` has."""
-        frame = pd.DataFrame({"id": list(ids)})
-        if self.task == "regression":
-            names = self.target_names
-            for column, name in enumerate(names):
-                label = "prediction" if len(names) == 1 else f"prediction_{name}"
-                frame[label] = outputs[:, column]
-            return frame
+        frame = pd.DataFrame({"id": np.asarray(ids, dtype=object)})
         if self.task == "binary":
             outputs = np.column_stack([1 - outputs, outputs])
-        frame["prediction"] = np.asarray(self.classes, dtype=object)[outputs.argmax(axis=1)]
-        for column, name in enumerate(self.classes):
-            frame[f"prob_{name}"] = outputs[:, column]
+        if self.task != "regression":
+            frame["prediction"] = np.asarray(self.classes, dtype=object)[outputs.argmax(axis=1)]
+        for column, name in enumerate(self.output_columns):
+            frame[name] = outputs[:, column]
         return frame
 
 

@@ -1,7 +1,9 @@
 """Prediction for new samples: the same from every source, by name, in the targets' own units."""
 
 import json
+from functools import partial
 from pathlib import Path
+from textwrap import wrap
 
 import numpy as np
 import pandas as pd
@@ -9,16 +11,20 @@ import pytest
 import torch
 from Bio.Seq import reverse_complement
 
+from bionn.data import unlabelled
 from bionn.data.modules import load_prepared
 from bionn.data.prepared import Prepared
 from bionn.data.samples import DataOptions
 from bionn.data.unlabelled import Columns
 from bionn.errors import FormatError, InputError, InputWarning
+from bionn.formats import fasta
 from bionn.formats.output import write_json
+from bionn.formats.text import text_blocks
 from bionn.models import MLP
 from bionn.models.heads import link
 from bionn.models.layers import set_code_table
 from bionn.predict import Predictor, with_both_strands
+from bionn.sequences.windows import Windows
 from tests.small_sets import expression, prepared, sequences, write_fasta
 from tests.support.refusals import refused
 
@@ -187,11 +193,9 @@ def test_many_blocks_are_one_block(kind: str, tmp_path: Path, monkeypatch) -> No
     predictor = predictor_of(prepared(kind), tmp_path)
     frame = sequences()[["id", "sequence"]] if kind == "multiclass" else expression()
     whole = predictor.predict(frame)
-    monkeypatch.setattr("bionn.predict.EVALUATION_ROWS", 7)
-    total, blocks = predictor.blocks(frame)
-    pieces = list(blocks)
-    assert total == len(pieces) == 13
-    assert max(map(len, pieces)) == 7
+    monkeypatch.setattr("bionn.data.batches.EVALUATION_ROWS", 7)
+    pieces = list(predictor.blocks(frame))
+    assert list(map(len, pieces)) == [28, 28, 28, 6]
     pd.testing.assert_frame_equal(predictor.predict(frame), whole, rtol=1e-5)
 
 
@@ -201,7 +205,8 @@ def test_no_sequences_give_no_rows(on_sequences: Predictor) -> None:
 
 def test_repeated_ids_are_kept_apart(on_sequences: Predictor, tmp_path: Path) -> None:
     path = write_fasta(sequences().assign(id="x")[:3], tmp_path / "new.fa")
-    assert on_sequences.predict(path)["id"].tolist() == ["x", "x#2", "x#3"]
+    with pytest.warns(InputWarning, match="repeated ids: 2, told apart as id#2"):
+        assert on_sequences.predict(path)["id"].tolist() == ["x", "x#2", "x#3"]
 
 
 def test_a_missing_feature_is_named_with_its_nearest(on_table: Predictor) -> None:
@@ -279,3 +284,110 @@ def test_logarithms_of_targets_come_back_in_their_own_units(tmp_path: Path) -> N
     train = np.log(1 + frame["y1"].to_numpy()[data.split.train])
     expected = np.exp(standard * train.std() + train.mean()) - 1
     np.testing.assert_allclose(predictor.predict(frame)["prediction"], expected, rtol=1e-6)
+
+
+def long_sequences() -> dict[str, str]:
+    """Two sequences of several windows, one of exactly one, one that is shorter."""
+    rng = np.random.default_rng(5)
+    lengths = {"chr1": 431, "chr2": 12, "chr3": 250, "tiny": 7}
+    return {name: "".join(rng.choice(list("ACGTN"), n)) for name, n in lengths.items()}
+
+
+@pytest.mark.parametrize("stride", [1, 5, 12, 40])
+def test_windows_are_predicted_as_slices_are(
+    stride: int, on_sequences: Predictor, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    sequences = long_sequences()
+    spans = [
+        (name, start, start + 12)
+        for name, text in sequences.items()
+        for start in dict.fromkeys([*range(0, len(text) - 11, stride), len(text) - 12])
+        if start >= 0
+    ]
+    slices = on_sequences.predict([sequences[name][start:end] for name, start, end in spans])
+    path = tmp_path / "long.fa"
+    folded = {name: "\n".join(wrap(text, 60)) for name, text in sequences.items()}
+    path.write_text("".join(f">{name}\n{text}\n" for name, text in folded.items()))
+    frame = pd.DataFrame({"id": sequences.keys(), "sequence": sequences.values()})
+    monkeypatch.setattr("bionn.data.batches.EVALUATION_ROWS", 11)
+    monkeypatch.setattr(fasta, "text_blocks", partial(text_blocks, size=50))
+    monkeypatch.setattr(unlabelled, "read_pieces", partial(fasta.read_pieces, symbols=90))
+    for source in (path, frame):
+        with pytest.warns(InputWarning, match="left out: 1 sequences shorter .*'tiny'"):
+            found = on_sequences.predict(source, windows=Windows(12, stride))
+        assert list(found[["id", "start", "end"]].itertuples(index=False, name=None)) == spans
+        expected = slices.drop(columns="id").reset_index(drop=True)
+        found = found.drop(columns=["id", "start", "end"]).reset_index(drop=True)
+        pd.testing.assert_frame_equal(found, expected, rtol=1e-5)
+
+
+def test_a_sequence_shorter_than_the_window_is_padded_where_the_model_was_taught_to(
+    tmp_path: Path,
+) -> None:
+    predictor = predictor_of(prepared("binary", length=12, align="center"), tmp_path)
+    expected = predictor.predict(["ACGTACGT", "ACGTACGTACGTACG"[:12], "ACGTACGTACGTACG"[3:]])
+    found = predictor.predict(["ACGTACGT", "ACGTACGTACGTACG"], windows=Windows(12, 12))
+    spans = [("row1", 0, 8), ("row2", 0, 12), ("row2", 3, 15)]
+    assert list(found.iloc[:, :3].itertuples(index=False, name=None)) == spans
+    assert found["prob_yes"].tolist() == pytest.approx(expected["prob_yes"].tolist(), rel=1e-5)
+
+
+def test_a_window_that_the_model_does_not_take_is_refused(
+    on_sequences: Predictor, on_table: Predictor
+) -> None:
+    with pytest.raises(InputError, match="window: length 12 needed, 13 found"):
+        on_sequences.predict(["ACGT" * 9], windows=Windows(13, 1))
+    with pytest.raises(InputError, match="window: a model of sequences needed"):
+        on_table.predict(expression(), windows=Windows(12, 1))
+
+
+def test_a_bad_symbol_is_found_at_its_position_in_a_sequence_of_many_pieces(
+    on_sequences: Predictor, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(fasta, "text_blocks", partial(text_blocks, size=50))
+    monkeypatch.setattr(unlabelled, "read_pieces", partial(fasta.read_pieces, symbols=90))
+    path = tmp_path / "long.fa"
+    path.write_text(">a\n" + "ACGT\n" * 100 + ">b x\n" + "ACGT\n" * 200 + "AJGT\n")
+    with pytest.raises(FormatError, match=r"long\.fa:102: record 'b': symbol 'J' at position 802 "):
+        on_sequences.predict(path, windows=Windows(12, 12))
+
+
+@pytest.mark.parametrize("ending", ["fa", "fastq", "csv", "parquet"])
+def test_ids_that_repeat_over_many_blocks_are_told_apart(
+    ending: str, on_sequences: Predictor, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("bionn.data.batches.EVALUATION_ROWS", 2)
+    frame = sequences()[["id", "sequence"]].assign(id=[f"s{n % 40}" for n in range(90)])
+    path = tmp_path / f"new.{ending}"
+    if ending == "fa":
+        write_fasta(frame, path)
+    elif ending == "fastq":
+        records = (
+            f"@{name}\n{text}\n+\n{'I' * 12}\n" for name, text in frame.itertuples(index=False)
+        )
+        path.write_text("".join(records))
+    elif ending == "csv":
+        frame.to_csv(path, index=False)
+    else:
+        frame.to_parquet(path)
+    with pytest.warns(InputWarning, match="repeated ids: 50, told apart as id#2, id#3"):
+        found = on_sequences.predict(path)
+    rounds = ["", "#2", "#3"]
+    assert found["id"].tolist() == [f"s{n % 40}{rounds[n // 40]}" for n in range(90)]
+
+
+def test_a_table_model_takes_rows_block_by_block(
+    on_table: Predictor, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    frame = expression()
+    whole = on_table.predict(frame)
+    frame.drop(columns="id").to_csv(tmp_path / "new.csv", index=False)
+    monkeypatch.setattr("bionn.data.batches.EVALUATION_ROWS", 4)
+    found = on_table.predict(tmp_path / "new.csv")
+    assert found["id"].tolist() == [f"row{n}" for n in range(1, 91)]
+    pd.testing.assert_frame_equal(found.drop(columns="id"), whole.drop(columns="id"), rtol=1e-5)
+    lines = (tmp_path / "new.csv").read_text().splitlines()
+    lines[60] = lines[60].replace(",", ",bad", 1)
+    (tmp_path / "new.csv").write_text("\n".join(lines))
+    with pytest.raises(FormatError, match=r"new\.csv:61: column 'gene2': a number needed, 'bad"):
+        on_table.predict(tmp_path / "new.csv")

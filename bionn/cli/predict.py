@@ -1,19 +1,42 @@
-"""``bionn predict``: a model directory and new samples in, a TSV out, whole or not at all."""
+"""``bionn predict``: a model directory and new samples in, a table out, whole or not at all."""
 
 from __future__ import annotations
 
-from argparse import BooleanOptionalAction
+from argparse import BooleanOptionalAction, Namespace
 from collections.abc import Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING
 
 from bionn.cli.parser import Parser, noted, words
+from bionn.errors import InputError, did_you_mean
+
+if TYPE_CHECKING:
+    from bionn.predict import Predictor
+    from bionn.sequences.windows import Windows
 
 
 def make_parser() -> Parser:
     """The parser of ``bionn predict``."""
     parser = Parser(prog="bionn predict", description="Predictions of a trained model.")
     parser.add_argument("model", metavar="MODEL", help="a run's folder, or the model folder in it")
-    parser.add_argument("input", metavar="INPUT", help="a FASTA file or a table")
-    parser.add_argument("--out", required=True, metavar="FILE.tsv", help="where predictions go")
+    parser.add_argument(
+        "input", metavar="INPUT", help="FASTA, FASTQ or a table; - is standard input"
+    )
+    parser.add_argument(
+        "--out",
+        required=True,
+        metavar="FILE",
+        help="where predictions go: .tsv, .csv, .parquet, or, of windows, .bed, .bedgraph",
+    )
+    parser.add_argument(
+        "--window", type=int, metavar="N", help="predict windows of N positions over each sequence"
+    )
+    parser.add_argument(
+        "--stride", type=int, metavar="N", help="from window to window (default: side by side)"
+    )
+    parser.add_argument(
+        "--output-column", metavar="COL", help="write this class, target or column alone"
+    )
     parser.add_argument("--columns", type=words, metavar="A,B", help="names for a headerless table")
     parser.add_argument("--id-column", metavar="COL", help="column of ids")
     parser.add_argument(
@@ -33,30 +56,27 @@ def make_parser() -> Parser:
         help="what to do about features that INPUT has no column for",
     )
     parser.add_argument("--device", default="cpu", help="auto, cpu, gpu, ...")
-    parser.add_argument("--overwrite", action="store_true", help="replace FILE.tsv if it is there")
+    parser.add_argument("--overwrite", action="store_true", help="replace FILE if it is there")
     return parser
 
 
 def predict(arguments: Sequence[str]) -> int:
-    """Parse, load, check the input, predict block by block."""
+    """Parse, load, predict block by block."""
     given = make_parser().parse(arguments)
+    source = "/dev/stdin" if given.input == "-" else given.input
 
-    from pathlib import Path
-
-    from rich.console import Console
-    from rich.progress import track
-
+    from bionn.cli.progress import expected_rows, progress_bar
     from bionn.data.unlabelled import Columns
-    from bionn.errors import InputError
-    from bionn.formats.output import replacing
+    from bionn.formats.predictions import files_for, writing
     from bionn.predict import load
 
-    if Path(given.out).is_dir():
-        raise InputError(f"{given.out}: a file name needed, this is a folder; name a file in it")
-    if Path(given.out).exists() and not given.overwrite:
-        raise InputError(f"{given.out}: already there; choose another file, or pass --overwrite")
+    _refuse_folder(given.out)
     predictor = load(given.model, device=given.device, both_strands=given.both_strands)
-    console = Console(stderr=True)
+    outputs = _outputs(given, predictor)
+    files = files_for(given.out, outputs)
+    for file in files:
+        if file.exists() and not given.overwrite:
+            raise InputError(f"{file}: already there; choose another file, or pass --overwrite")
     columns = Columns(
         given.id_column,
         given.id_rule,
@@ -64,19 +84,63 @@ def predict(arguments: Sequence[str]) -> int:
         given.columns,
         given.missing_features,
     )
-    with noted():
-        total, blocks = predictor.blocks(given.input, columns=columns)
-    rows = 0
-    with replacing(given.out) as file:
-        for block in track(blocks, "predicting", total=total, console=console, disable=total < 2):
-            block.to_csv(
-                file,
-                sep="\t",
-                index=False,
-                header=rows == 0,
-                float_format="%.6g",
-                lineterminator="\n",
-            )
+    windows, rows = _windows(given, predictor), 0
+    left_out = [name for name in predictor.output_columns if name not in outputs]
+    with noted(), progress_bar() as bar, writing(given.out, outputs) as write:
+        task = bar.add_task("", total=None)
+        for block in predictor.blocks(source, columns=columns, windows=windows):
+            if not rows:
+                bar.update(task, total=expected_rows(source, windows))
+            write(block.drop(columns=left_out))
             rows += len(block)
-    print(f"{rows} predictions: {given.out}")
+            bar.advance(task, len(block))
+    print(f"{rows} predictions: {', '.join(map(str, files))}")
     return 0
+
+
+def _refuse_folder(out: str) -> None:
+    if Path(out).is_dir():
+        raise InputError(f"{out}: a file name needed, this is a folder; name a file in it")
+
+
+def _outputs(given: Namespace, predictor: Predictor) -> list[str]:
+    """The columns of numbers to write: the one named, else all.
+
+    Of two complementary classes bedGraph takes the positive one.
+
+    Raises:
+        InputError: none of that name.
+    """
+    from bionn.formats.predictions import format_of
+
+    names, asked = predictor.output_columns, given.output_column
+    if asked is None:
+        tracks = format_of(given.out) in ("bed", "bedgraph")
+        return names[-1:] if tracks and predictor.task == "binary" else names
+    found = [name for name in names if asked in (name, name.split("_", 1)[-1])]
+    if not found:
+        raise InputError(
+            f"output-column: one of {', '.join(names)} needed, {asked!r} found"
+            f"{did_you_mean(asked, names)}; choose one"
+        )
+    return found[:1]
+
+
+def _windows(given: Namespace, predictor: Predictor) -> Windows | None:
+    """The windows asked for: as long as the model's sequences, side by side, unless told.
+
+    Raises:
+        InputError: windows of a model that takes features.
+    """
+    from bionn.formats.predictions import format_of
+    from bionn.preprocess.sequences import SequenceEncoder
+    from bionn.sequences.windows import Windows
+
+    tracks = format_of(given.out) in ("bed", "bedgraph")
+    if given.window is None and given.stride is None and not tracks:
+        return None
+    if not isinstance(predictor.encoder, SequenceEncoder):
+        what = f"{given.out}" if tracks else "window"
+        raise InputError(f"{what}: windows need a model of sequences, this one takes features")
+    size = predictor.encoder.length if given.window is None else given.window
+    return Windows(size, size if given.stride is None else given.stride)

@@ -21,6 +21,7 @@ FASTA_SUFFIXES = frozenset(
 )
 BLOCK_RECORDS = 4096
 BLOCK_SYMBOLS = 1 << 24
+PIECE_SYMBOLS = 1 << 20
 
 _COMMENT = re.compile(r"\n;[^\n]*")
 _HEADER = re.compile(r"\n>")
@@ -48,6 +49,8 @@ class FastaRecords:
         repeated_ids: how many records had an id that stood before; 0 in a block.
         first: the number of the first of these records in the file, from 0.
         line_of: finds the line of a record's header in the file, by the record's number.
+        continues: the first sequence goes on where the last of the block before stopped.
+        unfinished: the last sequence goes on in the next block.
     """
 
     path: Path
@@ -56,10 +59,15 @@ class FastaRecords:
     repeated_ids: int = 0
     first: int = 0
     line_of: Callable[[Path, int], int] = line_of_record
+    continues: bool = False
+    unfinished: bool = False
 
     def where(self, record: int) -> str:
         """``file:line`` of a record's header (the file is scanned again: for messages)."""
-        return f"{self.path}:{self.line_of(self.path, self.first + record)}"
+        number = self.first + record
+        if not self.path.is_file():  # a pipe cannot be read again
+            return f"{self.path}, record {number + 1}"
+        return f"{self.path}:{self.line_of(self.path, number)}"
 
 
 def is_fasta(path: str | Path) -> bool:
@@ -156,6 +164,56 @@ def read_blocks(
         check_records(block)
         yield block
         first += len(titles)
+
+
+def read_pieces(
+    path: str | Path, *, id_rule: IdRule = "first", symbols: int = PIECE_SYMBOLS
+) -> Iterator[FastaRecords]:
+    """The records of a FASTA file in blocks of about so many symbols, long records in pieces.
+
+    So a chromosome of any length needs little memory. A symbol that is not ASCII is left for the
+    alphabet to refuse.
+
+    Raises:
+        InputError: no such file.
+        FormatError: as in :func:`read_blocks`.
+    """
+    path, first = existing_file(path), 0
+    titles: list[str] = []
+    bodies: list[str] = []
+    continues = filled = False
+
+    def block(*, unfinished: bool) -> FastaRecords:
+        ids, sequences = record_ids(titles, id_rule), _joined(bodies)
+        records = FastaRecords(
+            path, ids, sequences, 0, first, line_of_record, continues, unfinished
+        )
+        # What the first began with, and what the last goes on with, is not in this block.
+        found = ["." if sequence else "" for sequence in sequences]
+        found[0] = found[0] or "." * filled
+        whole = len(ids) - (unfinished and not found[-1])
+        check_records(replace(records, ids=ids[:whole], sequences=found[:whole]))
+        return records
+
+    for text, line in _after_newlines(path):
+        rest, *starts = (_COMMENT.sub("", text) if ";" in text else text).split("\n>")
+        if titles:
+            bodies[-1] += rest
+        elif rest.strip():
+            _refuse_start(path, text, line)
+        for start in starts:
+            title, _, body = start.partition("\n")
+            titles.append(title)
+            bodies.append(body)
+        if sum(map(len, bodies)) >= symbols:
+            records = block(unfinished=True)
+            yield records
+            first += len(titles) - 1
+            filled = bool(records.sequences[-1]) or (filled and len(titles) == 1)
+            titles, bodies, continues = titles[-1:], [""], True
+    if not titles:
+        raise FormatError(f"{path}:1: FASTA needed, only comments found; add records")
+    yield block(unfinished=False)
 
 
 def record_ids(titles: list[str], id_rule: IdRule) -> list[str]:

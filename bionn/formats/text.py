@@ -49,6 +49,12 @@ def existing_file(path: str | Path) -> Path:
     return path
 
 
+def is_pipe(path: str | Path) -> bool:
+    """Whether the path is that of something that can be read only once."""
+    path = Path(path)
+    return path.exists() and not path.is_file() and not path.is_dir()
+
+
 def plain_suffix(path: str | Path) -> str:
     """The last suffix in lower case, that of compression set aside.
 

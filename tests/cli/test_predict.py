@@ -1,8 +1,13 @@
 """``bionn predict``: the run's own predictions again, and models or inputs that do not fit."""
 
+import gzip
 import json
+import os
 import shutil
+import threading
+from functools import partial
 from pathlib import Path
+from textwrap import wrap
 
 import numpy as np
 import pandas as pd
@@ -11,6 +16,7 @@ import torch
 
 import bionn
 from bionn.cli.main import main
+from bionn.formats.text import text_blocks
 from tests.small_sets import expression, sequences, write_fasta
 
 
@@ -51,7 +57,7 @@ def test_the_training_file_gives_the_runs_predictions(model, source, folder, cap
 
 def test_blocks_are_written_one_after_another(folder: Path, monkeypatch) -> None:
     assert main(["predict", "s", "s.fa", "--out", "one.tsv"]) == 0
-    monkeypatch.setattr("bionn.predict.EVALUATION_ROWS", 7)
+    monkeypatch.setattr("bionn.data.batches.EVALUATION_ROWS", 7)
     assert main(["predict", "s", "s.fa", "--out", "many.tsv"]) == 0
     one, many = (pd.read_csv(name, sep="\t") for name in ("one.tsv", "many.tsv"))
     pd.testing.assert_frame_equal(one, many, rtol=1e-5)
@@ -159,6 +165,106 @@ def test_a_table_without_a_header_loses_no_row(tmp_path: Path, monkeypatch, caps
     assert main(["predict", "bare", "bare.csv", "--out", "lost.tsv"]) == 2
     assert "bare.csv:1: column names needed" in capsys.readouterr().err
     assert not Path("lost.tsv").exists()
+
+
+def genome(path: str = "genome.fa") -> dict[str, str]:
+    """A FASTA file of two long records and a short one, folded at 60."""
+    rng = np.random.default_rng(3)
+    lengths = {"chr1": 500, "chr2": 100, "tiny": 5}
+    records = {name: "".join(rng.choice(list("ACGT"), n)) for name, n in lengths.items()}
+    folded = {name: "\n".join(wrap(text, 60)) for name, text in records.items()}
+    Path(path).write_text("".join(f">{name} x\n{text}\n" for name, text in folded.items()))
+    return records
+
+
+def test_windows_go_to_tsv_bed_and_bedgraph(folder: Path, capsys) -> None:
+    genome()
+    for out in ("w.tsv", "w.bed", "w.bedgraph"):
+        assert main(["predict", "s", "genome.fa", "--out", out, "--stride", "4"]) == 0
+    said = capsys.readouterr()
+    assert said.out.splitlines()[0] == "146 predictions: w.tsv"  # 123 and 23
+    note = "left out: 1 sequences shorter than the window (12); the first is genome.fa:14: 'tiny'"
+    assert said.err == f"note: {note}\n" * 3
+    table = pd.read_csv("w.tsv", sep="\t")
+    assert list(table) == ["id", "start", "end", "prediction", "prob_no", "prob_yes"]
+    assert (table["end"] - table["start"] == 12).all()
+    bed = pd.read_csv("w.bed", sep="\t", header=None)
+    assert bed.iloc[:, :4].to_numpy().tolist() == table.iloc[:, :4].to_numpy().tolist()
+    assert bed[6].tolist() == table["prob_yes"].tolist()
+    track = pd.read_csv("w.bedgraph", sep="\t", header=None)
+    assert track[3].tolist() == table["prob_yes"].tolist()
+    for name, size in (("chr1", 500), ("chr2", 100)):
+        cells = track[track[0] == name]
+        assert cells[1].iloc[0] == 0
+        assert cells[2].iloc[-1] == size
+        assert cells[1].tolist()[1:] == cells[2].tolist()[:-1]
+
+
+def test_one_output_column(folder: Path, capsys) -> None:
+    for name in ("prob_no", "no"):
+        command = ["predict", "s", "s.fa", "--out", f"{name}.csv", "--output-column", name]
+        assert main(command) == 0
+        assert list(pd.read_csv(f"{name}.csv")) == ["id", "prediction", "prob_no"]
+    assert main(["predict", "s", "s.fa", "--out", "x.tsv", "--output-column", "prob_yse"]) == 2
+    assert "(did you mean 'prob_yes'?)" in capsys.readouterr().err
+    assert not Path("x.tsv").exists()
+
+
+def test_parquet_holds_what_tsv_does(folder: Path) -> None:
+    for out in ("new.tsv", "new.parquet"):
+        assert main(["predict", "t", "t.csv", "--out", out]) == 0
+    tsv, parquet = pd.read_csv("new.tsv", sep="\t"), pd.read_parquet("new.parquet")
+    pd.testing.assert_frame_equal(tsv, parquet, rtol=1e-5)
+
+
+def test_windows_over_a_table_model_are_refused(folder: Path, capsys) -> None:
+    for more in (["--out", "a.bed"], ["--out", "a.tsv", "--window", "12"]):
+        assert main(["predict", "t", "t.csv", *more]) == 2
+        assert "windows need a model of sequences" in capsys.readouterr().err
+
+
+def test_a_file_is_predicted_whole_as_it_is_in_blocks(folder: Path, monkeypatch) -> None:
+    write_fasta(sequences(rows=1000), folder / "many.fa")
+    monkeypatch.setattr("bionn.data.batches.EVALUATION_ROWS", 64)
+    assert main(["predict", "s", "many.fa", "--out", "streamed.tsv"]) == 0
+    monkeypatch.setattr("bionn.predict._BATCHES", 1 << 20)
+    assert main(["predict", "s", "many.fa", "--out", "whole.tsv"]) == 0
+    monkeypatch.setattr("bionn.formats.fasta.text_blocks", partial(text_blocks, size=7))
+    assert main(["predict", "s", "many.fa", "--out", "bytes.tsv"]) == 0
+    streamed = Path("streamed.tsv").read_bytes()
+    assert Path("whole.tsv").read_bytes() == streamed
+    assert Path("bytes.tsv").read_bytes() == streamed
+
+
+def test_a_fault_in_the_middle_of_many_blocks_leaves_no_file(
+    folder: Path, monkeypatch, capsys
+) -> None:
+    monkeypatch.setattr("bionn.data.batches.EVALUATION_ROWS", 2)
+    frame = sequences(rows=300)
+    frame.loc[200, "sequence"] = "ACJTACGTACGT"
+    write_fasta(frame, folder / "bad.fa")
+    before = sorted(folder.iterdir())
+    for out in ("new.tsv", "new.parquet", "new.bedgraph"):
+        assert main(["predict", "s", "bad.fa", "--out", out]) == 2
+        error = capsys.readouterr().err
+        assert error.count("\n") == 1
+        assert "bad.fa:401: record 's200': symbol 'J' at position 3" in error
+    assert sorted(folder.iterdir()) == before
+
+
+def test_a_pipe_is_read_as_a_stream(folder: Path, capsys) -> None:
+    """What comes through a pipe equals the file's predictions; a fault names the record."""
+    assert main(["predict", "s", "s.fa", "--out", "file.tsv"]) == 0
+    text = Path("s.fa").read_bytes()
+    for content, code in ((text, 0), (gzip.compress(text), 0), (text + b">z\nACJTACGTACGT\n", 2)):
+        os.mkfifo("pipe")
+        feeder = threading.Thread(target=Path("pipe").write_bytes, args=(content,))
+        feeder.start()
+        assert main(["predict", "s", "pipe", "--out", "new.tsv", "--overwrite"]) == code
+        feeder.join()
+        Path("pipe").unlink()
+        assert Path("new.tsv").read_bytes() == Path("file.tsv").read_bytes()
+    assert "pipe, record 91: record 'z': symbol 'J' at position 3" in capsys.readouterr().err
 
 
 @pytest.mark.skipif(torch.accelerator.is_available(), reason="a GPU is there")

@@ -43,3 +43,36 @@ def test_a_signal_while_training(number: signal.Signals, code: int, tmp_path: Pa
     assert process.returncode == code, error
     assert error.strip() == f"bionn run: stopped by {number.name}; nothing was written"
     assert {path: path.read_bytes() for path in tmp_path.rglob("*") if path.is_file()} == before
+
+
+@pytest.mark.parametrize(("number", "code"), [(signal.SIGINT, 130), (signal.SIGTERM, 143)])
+def test_a_signal_while_predicting(number: signal.Signals, code: int, tmp_path: Path) -> None:
+    """Through standard input come many records, and then no more and no end."""
+    data = prepared("binary")
+    artifact.save(tmp_path / "out", MLP(data.encoder.input_shape, (8,), 1), data.manifest())
+    records = write_fasta(sequences(), tmp_path / "some.fa").read_bytes()
+    with subprocess.Popen(
+        [str(BIONN), "predict", "out", "-", "--out", "new.tsv"],
+        cwd=tmp_path,
+        stdin=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+        preexec_fn=lambda: signal.signal(signal.SIGINT, signal.SIG_DFL),
+    ) as process:
+        assert process.stdin is not None
+        assert process.stderr is not None
+        for _ in range(500):
+            process.stdin.write(records)
+        process.stdin.flush()
+        deadline = time.monotonic() + 120
+        while time.monotonic() < deadline:
+            if any(path.stat().st_size for path in tmp_path.glob(".new.tsv.*")):
+                break
+            time.sleep(0.1)
+        process.send_signal(number)
+        try:
+            assert process.wait(60) == code
+        finally:
+            process.kill()
+        error = process.stderr.read().decode()
+    assert error.strip() == f"bionn predict: stopped by {number.name}; nothing was written"
+    assert sorted(path.name for path in tmp_path.iterdir()) == ["out", "some.fa"]

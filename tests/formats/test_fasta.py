@@ -13,7 +13,7 @@ from hypothesis import strategies as st
 
 from bionn.errors import FormatError
 from bionn.formats import fasta
-from bionn.formats.fasta import IdRule, is_fasta, read_blocks, read_fasta, unique_ids
+from bionn.formats.fasta import IdRule, is_fasta, read_blocks, read_fasta, read_pieces, unique_ids
 from bionn.formats.text import text_blocks
 from tests.support.refusals import refused
 
@@ -177,6 +177,43 @@ def test_blocks_of_any_size_give_what_reading_line_by_line_gives(
             for block in blocks
             for row, (name, sequence) in enumerate(zip(block.ids, block.sequences, strict=True))
         ]
+    assert found == truth
+
+
+@given(
+    st.lists(
+        st.sampled_from([">a", ">b c", ">longer name", "AC", "ggt ", "A C", "", ";n >x", "T" * 40]),
+        max_size=25,
+    ).map("\n".join),
+    st.integers(1, 50),
+    st.integers(1, 60),
+)
+def test_pieces_of_any_size_give_what_reading_line_by_line_gives(
+    tmp_path_factory: pytest.TempPathFactory, text: str, size: int, symbols: int
+) -> None:
+    path = tmp_path_factory.getbasetemp() / "pieces.fa"
+    path.write_text(text)
+    truth = by_lines(text)
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(fasta, "text_blocks", partial(text_blocks, size=size))
+        if isinstance(truth, int):
+            with refused(f"{path}:{truth}: " if text.strip() else "empty", kind=FormatError):
+                list(read_pieces(path, id_rule="full", symbols=symbols))
+            return
+        found: list[tuple[str, str, int]] = []
+        unfinished = False
+        for block in read_pieces(path, id_rule="full", symbols=symbols):
+            assert block.continues == unfinished
+            lines = [int(block.where(row).rpartition(":")[2]) for row in range(len(block.ids))]
+            rows = list(zip(block.ids, block.sequences, lines, strict=True))
+            if block.continues:
+                title, begun, line = found.pop()
+                assert rows[0][0] == title
+                assert rows[0][2] == line
+                rows[0] = (title, begun + rows[0][1], line)
+            found += rows
+            unfinished = block.unfinished
+        assert not unfinished
     assert found == truth
 
 

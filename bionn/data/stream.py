@@ -1,0 +1,215 @@
+"""New samples as a stream of network inputs: encoded, cut into windows, in blocks of equal size."""
+
+from __future__ import annotations
+
+import threading
+from collections.abc import Iterable, Iterator
+from concurrent.futures import Future
+from dataclasses import dataclass
+from typing import Any, TypeVar
+
+import numpy as np
+
+from bionn.data.prepared import Encoder, located
+from bionn.data.unlabelled import Block
+from bionn.errors import FormatError, InputError
+from bionn.preprocess.sequences import LengthError, SequenceEncoder
+from bionn.preprocess.steps import RowError
+from bionn.sequences.alphabet import SymbolError
+from bionn.sequences.windows import Cut, WindowCutter, Windows
+
+T = TypeVar("T")
+
+_WINDOW_SYMBOLS = 1 << 22
+"""Symbols of windows that are cut out at a time."""
+
+
+@dataclass(frozen=True)
+class Encoded:
+    """N rows of what a network predicts, in order.
+
+    Attributes:
+        ids: the samples' ids, ``object (N,)``.
+        inputs: codes ``uint8 (N, L)`` or features ``float32 (N, F)``.
+        spans: where each window begins in its sequence, from 0, and the position behind its end,
+            ``int64 (N, 2)``; None without windows.
+    """
+
+    ids: np.ndarray
+    inputs: np.ndarray
+    spans: np.ndarray | None = None
+
+    def __len__(self) -> int:
+        return len(self.ids)
+
+    def __getitem__(self, rows: slice) -> Encoded:
+        spans = None if self.spans is None else self.spans[rows]
+        return Encoded(self.ids[rows], self.inputs[rows], spans)
+
+
+def encoded_blocks(
+    blocks: Iterable[Block],
+    encoder: Encoder,
+    *,
+    windows: Windows | None = None,
+    notes: list[str] | None = None,
+) -> Iterator[Encoded]:
+    """Samples to network inputs, or to those of the windows over their sequences.
+
+    Args:
+        blocks: what :func:`bionn.data.unlabelled.read_unlabelled` yields.
+        encoder: text or numbers to network inputs.
+        windows: of sequences; a row a sample when None.
+        notes: is given a sentence about what was left out, at the end.
+
+    Raises:
+        FormatError: a symbol outside the alphabet, or a length that does not fit; says file and line.
+        InputError: windows of a size that the encoder does not take, or over features.
+    """
+    if windows is not None:
+        yield from _windows(blocks, encoder, windows, [] if notes is None else notes)
+        return
+    for block in blocks:
+        if isinstance(encoder, SequenceEncoder):
+            assert block.sequences is not None
+            try:
+                inputs = encoder.encode(block.sequences)
+            except (SymbolError, LengthError) as error:
+                raise located(error, block.ids, block.where) from None
+        else:
+            assert block.features is not None
+            try:
+                inputs = encoder.transform(block.features)
+            except RowError as error:
+                raise FormatError(f"{block.where(error.row)}: {error}") from None
+        yield Encoded(_objects(block.ids), inputs)
+
+
+def _windows(
+    blocks: Iterable[Block], encoder: Encoder, windows: Windows, notes: list[str]
+) -> Iterator[Encoded]:
+    if not isinstance(encoder, SequenceEncoder):
+        raise InputError(
+            "window: a model of sequences needed, this one takes features; leave it out"
+        )
+    try:
+        encoder.encode([encoder.symbols.letters[0] * windows.size])
+    except LengthError as error:
+        raise InputError(f"window: {error}") from None
+    cutter, rows = WindowCutter(windows), max(1, _WINDOW_SYMBOLS // windows.size)
+    short, first_short = 0, ""
+    before = 0  # how much of an unfinished sequence was in earlier blocks
+    for block in blocks:
+        assert block.sequences is not None
+        before = before if block.continues else 0
+        codes, lengths = _flat_codes(encoder, block, before)
+        before = int(lengths[-1]) + (before if len(lengths) == 1 else 0)
+        cut = cutter.cut(codes, lengths, continues=block.continues, unfinished=block.unfinished)
+        ids = _objects(block.ids)
+        too_short = cut.lengths < windows.size
+        if encoder.align is None and too_short.any():
+            first = int(cut.sequences[np.argmax(too_short)])
+            first_short = first_short or f"{block.where(first)}: {ids[first]!r}"
+            short += int(too_short.sum())
+            cut = Cut(cut.codes, *(column[~too_short] for column in cut[1:]))
+        for begin in range(0, len(cut.starts), rows):
+            part = Cut(cut.codes, *(column[begin : begin + rows] for column in cut[1:]))
+            inputs = encoder.fitted(part.flat_codes(), part.lengths)
+            spans = np.column_stack([part.starts, part.starts + part.lengths])
+            yield Encoded(ids[part.sequences], inputs, spans)
+    if short:
+        notes.append(
+            f"left out: {short} sequences shorter than the window ({windows.size}); the first is "
+            f"{first_short}"
+        )
+
+
+def _flat_codes(
+    encoder: SequenceEncoder, block: Block, before: int
+) -> tuple[np.ndarray, np.ndarray]:
+    """The codes of a block's sequences, one after another, and how many belong to each."""
+    sequences = block.sequences or []
+    try:
+        codes = encoder.symbols.encode_flat(sequences, unknown=encoder.unknown, iupac=encoder.iupac)
+    except SymbolError as error:
+        position = error.position + (before if error.record == 0 else 0)
+        error = SymbolError(error.symbol, error.record, position, error.remedy)
+        raise located(error, block.ids, block.where) from None
+    return codes, np.fromiter(map(len, sequences), dtype=np.int64, count=len(sequences))
+
+
+def _objects(ids: list[str]) -> np.ndarray:
+    objects = np.empty(len(ids), dtype=object)
+    objects[:] = ids
+    return objects
+
+
+def regrouped(blocks: Iterable[Encoded], rows: int, *, padding: int) -> Iterator[Encoded]:
+    """The same rows in blocks of exactly so many, but for the last.
+
+    So what a row is computed together with does not depend on how its file was cut, and neither do
+    the last bits of its prediction.
+
+    Args:
+        blocks: of any size.
+        rows: how many a block has.
+        padding: the code that shorter rows end in where blocks of different lengths meet.
+    """
+    held: list[Encoded] = []
+    count = 0
+    for block in blocks:
+        while count + len(block) >= rows:
+            yield _joined([*held, block[: rows - count]], padding)
+            block = block[rows - count :]
+            held, count = [], 0
+        if len(block):
+            held.append(block)
+            count += len(block)
+    if held:
+        yield _joined(held, padding)
+
+
+def _joined(blocks: list[Encoded], padding: int) -> Encoded:
+    if len(blocks) == 1:
+        return blocks[0]
+    width = max(block.inputs.shape[1] for block in blocks)
+    inputs = [
+        np.pad(x, ((0, 0), (0, width - x.shape[1])), constant_values=padding)
+        if x.shape[1] < width
+        else x
+        for x in (block.inputs for block in blocks)
+    ]
+    spans = [block.spans for block in blocks if block.spans is not None]
+    return Encoded(
+        np.concatenate([block.ids for block in blocks]),
+        np.concatenate(inputs),
+        np.concatenate(spans) if spans else None,
+    )
+
+
+def ahead(items: Iterable[T]) -> Iterator[T]:
+    """The same items, each made in a second thread while the one before is in use.
+
+    The threads are daemons: who stops early does not wait for input that may never come.
+
+    Example:
+        >>> list(ahead(range(3)))
+        [0, 1, 2]
+    """
+    iterator, end = iter(items), object()
+
+    def make(into: Future[Any]) -> None:
+        try:
+            into.set_result(next(iterator, end))
+        except BaseException as error:
+            into.set_exception(error)
+
+    def start() -> Future[Any]:
+        future: Future[Any] = Future()
+        threading.Thread(target=make, args=(future,), name="ahead", daemon=True).start()
+        return future
+
+    coming = start()
+    while (item := coming.result()) is not end:
+        coming = start()
+        yield item

@@ -1,0 +1,82 @@
+"""Blocks of inputs: of equal size whatever came in, in order, one made ahead of its use."""
+
+from __future__ import annotations
+
+import threading
+from collections.abc import Iterator
+
+import numpy as np
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from bionn.data.stream import Encoded, ahead, regrouped
+
+
+def encoded(first: int, rows: int, width: int = 3, *, windows: bool = False) -> Encoded:
+    numbers = np.arange(first, first + rows)
+    spans = np.column_stack([numbers, numbers + 9]) if windows else None
+    ids = np.array([f"s{n}" for n in numbers], dtype=object)
+    return Encoded(ids, np.repeat(numbers[:, None], width, axis=1).astype(np.uint8), spans)
+
+
+@given(st.lists(st.integers(0, 7), max_size=9), st.integers(1, 6), st.booleans())
+def test_regrouped_rows_are_the_same_rows(sizes: list[int], rows: int, windows: bool) -> None:
+    firsts = np.cumsum([0, *sizes])
+    blocks = [encoded(int(f), n, windows=windows) for f, n in zip(firsts, sizes, strict=False)]
+    found = list(regrouped(blocks, rows, padding=0))
+    assert [len(block) for block in found[:-1]] == [rows] * (len(found) - 1)
+    whole = encoded(0, sum(sizes), windows=windows)
+    if not found:
+        assert len(whole) == 0
+        return
+    np.testing.assert_array_equal(np.concatenate([block.ids for block in found]), whole.ids)
+    np.testing.assert_array_equal(np.concatenate([block.inputs for block in found]), whole.inputs)
+    if whole.spans is None:
+        assert all(block.spans is None for block in found)
+    else:
+        spans = [block.spans for block in found if block.spans is not None]
+        np.testing.assert_array_equal(np.concatenate(spans), whole.spans)
+
+
+def test_rows_of_different_widths_are_padded() -> None:
+    (block,) = regrouped([encoded(1, 1, 2), encoded(2, 1, 4)], 5, padding=9)
+    assert block.inputs.tolist() == [[1, 1, 9, 9], [2, 2, 2, 2]]
+
+
+def test_an_item_is_made_while_the_one_before_is_in_use() -> None:
+    made = [threading.Event() for _ in range(3)]
+
+    def items() -> Iterator[int]:
+        for number, event in enumerate(made):
+            event.set()
+            yield number
+
+    for number in ahead(items()):
+        assert made[min(number + 1, 2)].wait(10)
+
+
+def test_an_error_comes_after_the_items_before_it() -> None:
+    def items() -> Iterator[int]:
+        yield 1
+        raise ValueError("two")
+
+    found = []
+    with pytest.raises(ValueError, match="two"):
+        found.extend(ahead(items()))
+    assert found == [1]
+
+
+def test_who_stops_early_does_not_wait_for_the_next_item() -> None:
+    never, ended = threading.Event(), threading.Event()
+
+    def items() -> Iterator[int]:
+        yield 1
+        never.wait(60)
+        ended.set()
+
+    for _ in ahead(items()):
+        break
+    assert not ended.is_set()
+    never.set()
+    assert ended.wait(10)
