@@ -10,6 +10,10 @@ from pathlib import Path
 
 import pytest
 
+from bionn import artifact
+from bionn.models import MLP
+from tests.small_sets import prepared, sequences, write_fasta
+
 ROOT = Path(__file__).resolve().parents[2]
 BIONN = Path(sys.executable).with_name("bionn")
 DATA = ROOT / "data" / "promoters_simulated"
