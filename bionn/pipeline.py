@@ -75,10 +75,11 @@ def run(
 
     samples, targets = find_targets(read_samples(sources, data_options), data_options)
     splits = make_splits(samples, targets, data_options)
+    found = audit(samples, targets, splits, data_options)
     first = prepare(samples, targets, splits[0], data_options)
     settled = choose(training_options, first)
     check(first, settled)
-    print_data(console, samples, splits)
+    print_data(console, samples, splits, found)
     print_training(console, first, settled)
 
     results, predictors, tables = [], [], []
@@ -86,8 +87,8 @@ def run(
     with building(directory) as folder:
         write_config(folder, sources, data_options, settled)
         write_splits(folder, samples, splits)
-        found = audit(samples, targets, splits)
         found["notes"] += getattr(first.encoder, "notes", ())
+        write_json(found["split"], folder / "split.json")
         write_json(found, folder / "audit.json")
         for number, split in enumerate(splits):
             prepared = prepare(samples, targets, split, data_options) if number else first

@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 import argparse
+import contextlib
 import os
 import re
 import sys
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -20,7 +21,6 @@ from bionn.errors import BionnError, InputError
 
 HERE = Path(__file__).resolve().parent
 SEEDS = (0, 1, 2, 3, 4)
-_MARKS = ("<!-- result -->", "<!-- end of result -->")
 
 
 @dataclass(frozen=True)
@@ -69,7 +69,7 @@ def read_config(name: str) -> dict[str, Any]:
 
 def run_seeds(
     name: str,
-    inputs: Path,
+    inputs: Path | list[Path],
     out: Path,
     *,
     options: Callable[[int], dict[str, Any]] = lambda seed: {},
@@ -80,7 +80,7 @@ def run_seeds(
 
     Args:
         name: the experiment.
-        inputs: the file to run on.
+        inputs: the file, or files, to run on.
         out: a folder a seed is made in it.
         options: further options for a seed.
         seeds: which seeds.
@@ -135,6 +135,32 @@ def table(scores: Sequence[Score]) -> str:
     return "\n".join(lines)
 
 
+def parse(module: str, seeds: Sequence[int]) -> tuple[argparse.Namespace, Path]:
+    """The arguments of an experiment, ``out`` and ``seeds``, and the data folder.
+
+    Args:
+        module: the experiment's module, below this package.
+        seeds: which to run when none are given.
+    """
+    parser = argparse.ArgumentParser(prog=f"python -m experiments.{module}")
+    parser.add_argument("--out", type=Path, default=Path("runs/experiments") / module.split(".")[0])
+    parser.add_argument("--seeds", type=int, nargs="+", default=list(seeds))
+    arguments = parser.parse_args()
+    arguments.out.mkdir(parents=True, exist_ok=True)
+    with failing_in_one_line(parser.prog):
+        return arguments, data_folder()
+
+
+@contextlib.contextmanager
+def failing_in_one_line(prog: str) -> Iterator[None]:
+    """Turn bad input into a line and exit code 2, as ``bionn`` does."""
+    try:
+        yield
+    except BionnError as error:
+        print(f"{prog}: error: {error}", file=sys.stderr)
+        sys.exit(2)
+
+
 def main(name: str, experiment: Callable[[Path, Path, Sequence[int]], list[Score]]) -> None:
     """The command line of an experiment: run it, print its table, write it into its README.
 
@@ -142,26 +168,22 @@ def main(name: str, experiment: Callable[[Path, Path, Sequence[int]], list[Score
         name: the experiment's folder.
         experiment: given the data folder, an output folder and the seeds, gives the scores.
     """
-    parser = argparse.ArgumentParser(prog=f"python -m experiments.{name}.run")
-    parser.add_argument("--out", type=Path, default=Path("runs/experiments") / name)
-    parser.add_argument("--seeds", type=int, nargs="+", default=list(SEEDS))
-    arguments = parser.parse_args()
-    try:
-        arguments.out.mkdir(parents=True, exist_ok=True)
-        scores = experiment(data_folder(), arguments.out, arguments.seeds)
-    except BionnError as error:
-        print(f"{parser.prog}: error: {error}", file=sys.stderr)
-        sys.exit(2)
+    arguments, data = parse(f"{name}.run", SEEDS)
+    with failing_in_one_line(f"python -m experiments.{name}.run"):
+        scores = experiment(data, arguments.out, arguments.seeds)
     print(table(scores))
     if tuple(arguments.seeds) == SEEDS:
         write_result(HERE / name / "README.md", table(scores))
 
 
-def write_result(readme: Path, text: str) -> None:
-    """Replace what stands between the marks of a README."""
-    begin, end = (re.escape(mark) for mark in _MARKS)
+def write_result(readme: Path, text: str, name: str = "result") -> None:
+    """Replace what stands between the marks of a README that have this name."""
+    begin, end = f"<!-- {name} -->", f"<!-- end of {name} -->"
     old = readme.read_text(encoding="utf-8")
     new = re.sub(
-        f"{begin}.*{end}", f"{_MARKS[0]}\n{text}\n{_MARKS[1]}".replace("\\", r"\\"), old, flags=re.S
+        f"{re.escape(begin)}.*{re.escape(end)}",
+        f"{begin}\n{text}\n{end}".replace("\\", r"\\"),
+        old,
+        flags=re.S,
     )
     readme.write_text(new, encoding="utf-8")

@@ -22,6 +22,7 @@ FILES = {
     "metrics.json",
     "predictions.tsv",
     "splits.tsv",
+    "split.json",
     "audit.json",
     "config.yaml",
     "metrics.csv",

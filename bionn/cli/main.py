@@ -18,6 +18,7 @@ VERBS = {
     "fit": "train from a configuration file (model:, data:, trainer:)",
     "validate": "score a configuration's checkpoint on the validation rows",
     "test": "score a configuration's checkpoint on the test rows",
+    "audit": "what is in the data, and what is wrong with it",
     "predict": "predictions of a trained model for new samples",
     "check": "certify the layers on this machine, device and torch version",
 }

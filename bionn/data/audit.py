@@ -1,4 +1,4 @@
-"""What is in a set of samples, counted: the contents of ``audit.json``."""
+"""What is in a set of samples and what is wrong with it: the contents of ``audit.json``."""
 
 from __future__ import annotations
 
@@ -6,83 +6,138 @@ from collections.abc import Sequence
 from typing import Any
 
 import numpy as np
+import pandas as pd
 
-from bionn.data.samples import Samples
+from bionn.data.advice import advice_on, warnings_on
+from bionn.data.certificate import certify, distinct_inputs, torn_groups
+from bionn.data.composition import sequence_facts
+from bionn.data.id_groups import agreement, find_id_groups
+from bionn.data.samples import DataOptions, Samples
 from bionn.data.splits import Split
+from bionn.data.suspects import find_suspects
 from bionn.data.targets import Targets
+from bionn.sequences.alphabet import alphabet_named
+
+_EXAMPLES = 5
 
 
 def audit(
-    samples: Samples, targets: Targets, splits: Sequence[Split] | None = None
+    samples: Samples, targets: Targets, splits: Sequence[Split], options: DataOptions
 ) -> dict[str, Any]:
-    """Counts of samples, lengths, duplicates, classes and missing values, and the reader's notes.
+    """Everything that is counted, the split's certificate, and warnings worded with what to do.
+
+    The keys are explained in the README of this folder.
 
     Args:
         samples: as they are used.
         targets: theirs.
-        splits: theirs; rows shared between the parts are counted in the first.
+        splits: theirs.
+        options: how all was read.
     """
-    found: dict[str, Any] = {"samples": len(samples), "notes": list(samples.notes)}
+    distinct = distinct_inputs(samples, options)
+    found: dict[str, Any] = {"samples": len(samples), "task": targets.task}
     if samples.features is None:
-        lengths = samples.sequences.lengths
-        found["sequences"] = {
-            "shortest": int(lengths.min()),
-            "longest": int(lengths.max()),
-            "duplicates": len(samples) - 1 - int(samples.contents().max()),
-        }
+        alphabet = alphabet_named(options.alphabet)
+        found["sequences"] = sequence_facts(samples.sequences, alphabet, targets)
     else:
-        missing = samples.features.isna().sum()
-        found["features"] = {
-            "count": samples.features.shape[1],
-            "missing_values": int(missing.sum()),
-            "with_missing_values": {str(name): int(n) for name, n in missing[missing > 0].items()},
-        }
+        found["features"] = _feature_facts(samples.features, targets)
+    found["duplicates"] = _duplicates(samples, targets, distinct)
     if targets.task == "regression":
         found["targets"] = {
-            name: {
-                "mean": float(np.nanmean(column)),
-                "std": float(np.nanstd(column)),
-                "missing": int(np.isnan(column).sum()),
-            }
+            name: _spread(column)
             for name, column in zip(targets.names, targets.values.T, strict=True)
         }
     else:
         counts = np.bincount(targets.values, minlength=len(targets.classes))
         found["classes"] = dict(zip(targets.classes, counts.tolist(), strict=True))
-    if splits:
-        found["shared_between_parts"] = _shared(samples.contents(), splits[0])
+    found["groups"] = _groups(samples, targets, splits)
+    found["split"] = certify(samples, targets, splits, options, distinct=distinct)
+    found["notes"] = list(samples.notes)
+    found["warnings"] = warnings_on(found)
+    found["advice"] = advice_on(found)
     return found
 
 
-def leakage_note(samples: Samples, splits: Sequence[Split]) -> str | None:
-    """A sentence on inputs that stand in two parts, and what to do; None if there are none.
-
-    Args:
-        samples: as they are used.
-        splits: theirs; with folds, the rows of all test folds are counted together.
-    """
-    contents = samples.contents()
-    shared = [_shared(contents, split) for split in splits]
-    for part, key, others in (
-        ("test", "test_rows_also_in_train_or_val", "train or val"),
-        ("val", "val_rows_also_in_train", "train"),
-    ):
-        count = sum(counts[key] for counts in shared)
-        if count:
-            rows = sum(len(getattr(split, part)) for split in splits)
-            what = "a sequence" if samples.features is None else "a row of features"
-            return (
-                f"{count} of {rows} {part} rows have {what} that also stands in {others}; scores may "
-                "be too good: drop the duplicates, or keep them in one part (split-column) or in one "
-                "group (group-column)"
-            )
-    return None
-
-
-def _shared(contents: np.ndarray, split: Split) -> dict[str, int]:
-    """How many rows of one part have an input that stands in another part as well."""
-    train, val, test = (contents[getattr(split, part)] for part in ("train", "val", "test"))
+def _spread(column: np.ndarray) -> dict[str, Any]:
+    known = column[np.isfinite(column)]
     return {
-        "test_rows_also_in_train_or_val": int(np.isin(test, np.concatenate([train, val])).sum()),
-        "val_rows_also_in_train": int(np.isin(val, train).sum()),
+        "mean": float(known.mean()),
+        "std": float(known.std()),
+        "lowest": float(known.min()),
+        "highest": float(known.max()),
+        "missing": len(column) - len(known),
     }
+
+
+def _feature_facts(features: pd.DataFrame, targets: Targets) -> dict[str, Any]:
+    """Gaps, columns that tell nothing or the same, and those that tell too much."""
+    gaps = (features.isna() | (features == "")).sum()
+    constant = features.nunique(dropna=True) <= 1
+    first: dict[bytes, str] = {}
+    twins = []
+    for name, column in features.items():
+        twin = first.setdefault(_bytes(column), str(name))
+        if twin != name:
+            twins.append([twin, str(name)])
+    numbers = features.select_dtypes("float")
+    return {
+        "count": features.shape[1],
+        "missing_values": int(gaps.sum()),
+        "with_missing_values": {str(name): int(count) for name, count in gaps.items() if count},
+        "constant": [str(name) for name in features.columns[constant]],
+        "equal_columns": twins,
+        "suspicious": [suspect._asdict() for suspect in find_suspects(numbers, targets)],
+    }
+
+
+def _bytes(column: pd.Series) -> bytes:
+    """Equal for equal columns; -0.0 is 0.0."""
+    if column.dtype.kind == "f":
+        return (column.to_numpy() + 0.0).tobytes()
+    return "\0".join(column).encode()
+
+
+def _duplicates(samples: Samples, targets: Targets, distinct: np.ndarray) -> dict[str, Any]:
+    """Rows whose input stands before, and equal inputs of different classes or targets."""
+    count = len(samples) - len(np.unique(distinct))
+    found: dict[str, Any] = {"rows": count, "on_the_other_strand": 0}
+    if samples.features is None:
+        found["on_the_other_strand"] = count - (len(samples) - len(np.unique(samples.contents())))
+    by_input = pd.DataFrame(targets.values.reshape(len(samples), -1)).groupby(distinct)
+    inputs = np.flatnonzero((by_input.nunique() > 1).any(axis=1).to_numpy())  # numbered from 0
+    examples = [np.flatnonzero(distinct == number).tolist() for number in inputs[:_EXAMPLES]]
+    found["conflicting"] = {
+        "inputs": len(inputs),
+        "rows": int(np.isin(distinct, inputs).sum()),
+        "examples": [
+            [{"id": samples.ids[row], "where": samples.where(row)} for row in rows[:_EXAMPLES]]
+            for rows in examples
+        ],
+    }
+    return found
+
+
+def _groups(samples: Samples, targets: Targets, splits: Sequence[Split]) -> dict[str, Any] | None:
+    """Groups that were named, else those that the ids seem to tell; None if there are none."""
+    once = [split for split in splits if split.repeat == 0]
+    named = samples.column("group")
+    if named is not None:
+        labels, names = pd.factorize(np.asarray(named, dtype=object))
+        facts: dict[str, Any] = {"from": "options", "number": len(names)}
+    else:
+        apparent = find_id_groups(samples.ids)
+        if apparent is None:
+            return None
+        labels = apparent.labels
+        facts = {
+            "from": "ids",
+            "number": apparent.number,
+            "pattern": apparent.pattern,
+            "example": list(apparent.example),
+        }
+    facts["largest"] = int(np.bincount(labels).max())
+    facts["in_several_parts"] = torn_groups(labels, once)
+    if targets.task != "regression":
+        within, overall = agreement(labels, targets.values)
+        facts |= {"same_class_within": within, "same_class_overall": overall}
+    return facts

@@ -127,8 +127,19 @@ def _quoted(cells: list[str], separator: str) -> list[str]:
 def write_json(value: Any, path: str | Path) -> None:
     """Write strict JSON; NaN and infinities, which JSON does not have, become null."""
     with replacing(path) as file:
-        json.dump(_plain(value), file, indent=2, ensure_ascii=False, allow_nan=False)
-        file.write("\n")
+        file.write(json_text(value) + "\n")
+
+
+def json_text(value: Any) -> str:
+    """Strict JSON, indented; NaN and infinities become null.
+
+    Example:
+        >>> print(json_text({"best": float("nan")}))
+        {
+          "best": null
+        }
+    """
+    return json.dumps(_plain(value), indent=2, ensure_ascii=False, allow_nan=False)
 
 
 def _plain(value: Any) -> Any:

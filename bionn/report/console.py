@@ -11,27 +11,29 @@ from rich.console import Console
 from rich.markup import escape
 from rich.table import Table
 
-from bionn.data.audit import leakage_note
+from bionn.data.certificate import certificate_note
 from bionn.data.prepared import Prepared
 from bionn.data.samples import Samples
 from bionn.data.splits import Split
 from bionn.metrics import CLASSIFICATION, REGRESSION
 from bionn.preprocess.encoding import ONE_HOT
 from bionn.preprocess.sequences import SequenceEncoder
+from bionn.report.audit import print_warnings
 from bionn.training.options import TrainingOptions
 
 
-def print_data(console: Console, samples: Samples, splits: Sequence[Split]) -> None:
-    """The notes of reading, and the sizes of the parts."""
+def print_data(
+    console: Console, samples: Samples, splits: Sequence[Split], found: dict[str, Any]
+) -> None:
+    """The notes of reading, the sizes of the parts, the split's certificate, and warnings."""
     for note in samples.notes:
         console.print(escape(note), style="yellow" if "left out" in note else None)
     sizes = ", ".join(
         f"{part} {len(getattr(splits[0], part))}" for part in ("train", "val", "test")
     )
     console.print(f"split: {splits[0].name}: {sizes}" + " (fold 0)" * (len(splits) > 1))
-    leakage = leakage_note(samples, splits)
-    if leakage is not None:
-        console.print(f"warning: {leakage}", style="yellow")
+    console.print(escape(certificate_note(found["split"])))
+    print_warnings(console, found)
 
 
 def print_training(console: Console, prepared: Prepared, options: TrainingOptions) -> None:

@@ -27,6 +27,7 @@ RUN_FILES = (
     "metrics.csv",
     "predictions.tsv",
     "splits.tsv",
+    "split.json",
     "audit.json",
     "report.html",
     "model",

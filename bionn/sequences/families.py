@@ -14,6 +14,7 @@ from bionn.errors import InputError
 from bionn.sequences.alphabet import Alphabet
 from bionn.sequences.duplicates import number_distinct
 from bionn.sequences.identity import CodedSequences, identities
+from bionn.sequences.packed import as_packed
 from bionn.sequences.seeds import CROWD, PARTNERS, SHARED, Candidates, SeedPlan, candidates
 
 LONGEST = 5000
@@ -58,7 +59,7 @@ def find_families(sequences: Sequence[str], alphabet: Alphabet, *, identity: flo
         raise InputError(f"identity: a share from above 0 to 1 needed, {identity:g} found; try 0.8")
     distinct = number_distinct(sequences, alphabet)
     firsts = np.unique(distinct, return_index=True)[1]
-    coded = CodedSequences.encode([sequences[int(row)] for row in firsts], alphabet)
+    coded = CodedSequences.encode(as_packed(sequences)[firsts], alphabet)
     plan = SeedPlan.choose(coded, identity)
     family, aligned, linked, search = np.arange(len(coded)), 0, 0, {}
     if identity < 1:

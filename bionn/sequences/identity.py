@@ -19,6 +19,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from bionn.sequences.alphabet import Alphabet
+from bionn.sequences.packed import as_packed
 
 PAIRS_AT_ONCE = 4096
 """So many pairs of 250 symbols keep their bit vectors in a processor's second cache."""
@@ -48,22 +49,17 @@ class CodedSequences:
 
     @classmethod
     def encode(cls, sequences: Sequence[str], alphabet: Alphabet) -> CodedSequences:
-        """Codes of texts; symbols of no alphabet are taken as unknown, not refused."""
+        """Codes of ASCII texts; symbols of no alphabet are taken as unknown, not refused."""
         size = len(alphabet.letters)
         table = np.full(256, size, dtype=np.uint8)
         codes = {letter: code for code, letter in enumerate(alphabet.letters)}
         codes |= {other: codes[symbol] for other, symbol in alphabet.synonyms}
         for symbol, code in codes.items():
             table[[ord(symbol.upper()), ord(symbol.lower())]] = code
-        text = "".join(sequences).encode("ascii", errors="replace")
-        lengths = np.fromiter(map(len, sequences), dtype=np.int64, count=len(sequences))
-        return cls(
-            table[np.frombuffer(text, dtype=np.uint8)],
-            np.cumsum(lengths) - lengths,
-            lengths,
-            size,
-            alphabet.name == "dna",
-        )
+        packed = as_packed(sequences)
+        starts = np.cumsum(packed.lengths) - packed.lengths
+        codes = packed.translated(table.tobytes())
+        return cls(codes, starts, packed.lengths, size, strands=alphabet.name == "dna")
 
     def __len__(self) -> int:
         return len(self.lengths)

@@ -12,10 +12,12 @@ from bionn.sequences.alphabet import Alphabet
 from bionn.sequences.duplicates import number_distinct
 from bionn.sequences.families import find_pairs
 from bionn.sequences.identity import CodedSequences, identities
+from bionn.sequences.packed import as_packed
 from bionn.sequences.seeds import SeedPlan
 
-SYMBOLS = 50_000_000
-"""Sets of more symbols than this are searched for equal sequences only."""
+SYMBOLS = 10_000_000
+"""Sets of more symbols than this are searched for equal sequences only: the search needs some 60
+bytes a symbol."""
 
 ALIGNED = 4
 """Each sequence is aligned with so many others: those that share most seeds with it."""
@@ -65,9 +67,10 @@ def nearest_outside(
     asks = np.zeros(len(firsts), dtype=bool)
     np.logical_or.at(asks, node_of, asking[known])
     other, best = _equal(distinct[firsts])
-    coded = CodedSequences.encode([sequences[int(row)] for row in firsts], alphabet)
-    facts: dict[str, Any] = {"alike": len(coded.codes) <= SYMBOLS}
-    if facts["alike"] and len(coded):
+    chosen = as_packed(sequences)[firsts]
+    facts: dict[str, Any] = {"alike": bool(chosen.lengths.sum() <= SYMBOLS)}
+    if facts["alike"] and len(chosen):
+        coded = CodedSequences.encode(chosen, alphabet)
         plan = SeedPlan.choose(coded, identity)
         sought = asks & (other < 0)
         pairs, search = find_pairs(coded, plan, identity, labels=labels[firsts], asking=sought)

@@ -220,6 +220,17 @@ def lengths_of(sequences: Sequence[str]) -> np.ndarray:
     return np.fromiter(map(len, sequences), dtype=np.int64, count=len(sequences))
 
 
+def as_packed(sequences: Sequence[str]) -> PackedSequences:
+    """The sequences themselves where they are packed already, else a packed copy.
+
+    Raises:
+        UnicodeEncodeError: a symbol is not ASCII.
+    """
+    if isinstance(sequences, PackedSequences):
+        return sequences
+    return PackedSequences.pack(sequences)
+
+
 def number_distinct_texts(texts: Iterable[str]) -> np.ndarray:
     """Distinct texts numbered in order of appearance: a number a text, ``int64 (N,)``.
 

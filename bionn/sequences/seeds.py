@@ -49,7 +49,7 @@ many of them, which the seed draws."""
 CROWD = 50 * PARTNERS
 """A seed of more sequences than this tells little: it belongs to a repeat, or to a large family."""
 
-_BLOCK = 1 << 22
+_BLOCK = 1 << 20
 _MIX = np.uint64(0x9E3779B97F4A7C15)  # 2**64 divided by the golden ratio: Fibonacci hashing
 
 
@@ -164,13 +164,15 @@ def candidates(
     any_seed, telling = np.zeros((2, number), dtype=np.int64)
     for pattern in plan.patterns:
         seed, owner, strand = _sorted_seeds(sequences, pattern, plan.share, rank)
-        own = owner if labels is None else labels[order][owner]
         any_seed += np.bincount(owner, minlength=number)
         telling += np.bincount(owner[_runs(seed)[1] <= CROWD], minlength=number)
+        seed, owner, strand = _without_lone(seed, owner, strand)
+        own = owner if labels is None else labels[order][owner]
         may_ask = np.ones(len(seed), dtype=bool) if asking is None else asking[order][owner]
         for entry, partner in _partners(seed, own, may_ask, mutual=labels is None):
-            pair = (owner[entry] * number + owner[partner]) * 2 + (strand[entry] ^ strand[partner])
-            pairs.append(pair.astype(np.uint64))
+            pair = owner[entry].astype(np.uint64) * np.uint64(number)
+            pair += owner[partner].astype(np.uint64)
+            pairs.append(pair * np.uint64(2) + (strand[entry] ^ strand[partner]))
     found = np.concatenate(pairs)
     found.sort()
     begins = np.flatnonzero(np.concatenate([[True], found[1:] != found[:-1]]))[: len(found)]
@@ -235,9 +237,18 @@ def _sorted_seeds(
     seed, rest = np.divmod(keys[~again], np.uint64(2 * max(len(sequences), 1)))
     return (
         seed.astype(np.uint32),
-        (rest >> np.uint64(1)).astype(np.int64),
-        (rest & np.uint64(1)).astype(np.int64),
+        (rest >> np.uint64(1)).astype(np.int32),
+        (rest & np.uint64(1)).astype(bool),
     )
+
+
+def _without_lone(seed: np.ndarray, *others: np.ndarray) -> tuple[np.ndarray, ...]:
+    """The entries whose seed another entry has too; the seeds are sorted."""
+    alike = seed[1:] == seed[:-1]
+    shared = np.zeros(len(seed), dtype=bool)
+    shared[1:] |= alike
+    shared[:-1] |= alike
+    return seed[shared], *(other[shared] for other in others)
 
 
 def _blocks(lengths: np.ndarray) -> Iterator[tuple[int, int]]:
@@ -297,5 +308,6 @@ def _hash(seeds: np.ndarray, salt: int = 0) -> np.ndarray:
 def _runs(numbers: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
     """Where the run of equal numbers begins that each stands in, and how long it is."""
     begins = np.flatnonzero(np.concatenate([[True], numbers[1:] != numbers[:-1]]))[: len(numbers)]
-    sizes = np.diff(np.append(begins, len(numbers)))
+    begins = begins.astype(np.int32)
+    sizes = np.diff(np.append(begins, np.int32(len(numbers))))
     return np.repeat(begins, sizes), np.repeat(sizes, sizes)

@@ -11,7 +11,6 @@ import pandas as pd
 import pytest
 import torch
 
-from bionn.data.audit import audit
 from bionn.data.modules import load_prepared
 from bionn.data.prepared import Prepared
 from bionn.data.samples import DataOptions
@@ -172,26 +171,6 @@ def test_a_fold_that_does_not_exist_is_refused() -> None:
     for fold in (3, -1):
         with refused("fold", "0..2"):
             load_prepared(sequences(), options, fold=fold)
-
-
-def test_the_audit_counts_what_is_there() -> None:
-    texts = sequences()
-    texts.loc[1, "sequence"] = texts.loc[0, "sequence"].lower()
-    texts.loc[2, "sequence"] += "ACG"
-    made = prepared(texts, align="left")
-    report = audit(made.samples, made.targets)
-    assert report["samples"] == 30
-    assert report["sequences"] == {"shortest": 12, "longest": 15, "duplicates": 1}
-    assert report["classes"] == {"no": 15, "yes": 15}
-    assert "shared_between_parts" not in report
-    frame = expression()
-    made = prepared(frame)
-    report = audit(made.samples, made.targets)
-    gaps = frame[["g1", "g2", "g3"]].isna().sum()
-    assert report["features"]["missing_values"] == gaps.sum()
-    assert report["features"]["with_missing_values"] == gaps[gaps > 0].to_dict()
-    assert report["targets"]["y"]["mean"] == pytest.approx(frame["y"].mean())
-    assert report["notes"] == list(made.samples.notes)
 
 
 def test_the_scale_of_kmers_is_fitted_on_the_training_rows_alone() -> None:

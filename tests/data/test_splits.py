@@ -8,7 +8,6 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from bionn.data.audit import audit, leakage_note
 from bionn.data.parts import random_parts, stratified_parts
 from bionn.errors import FormatError
 from tests.support.refusals import refused
@@ -220,7 +219,7 @@ def test_groups_that_no_given_part_cuts_are_no_matter() -> None:
 @pytest.mark.parametrize("options", [{}, {"split": "random"}, {"target": "y"}, {"folds": 4}])
 def test_equal_sequences_stay_together_whatever_their_case(options: dict[str, Any]) -> None:
     frame = sequences(60, 3)
-    splits, samples, targets = splits_of(frame, features=None, **options)
+    splits, *_ = splits_of(frame, features=None, **options)
     for split in splits:
         assert_partition(split, 180)
         parts = pd.Series(split.parts(180))
@@ -228,11 +227,6 @@ def test_equal_sequences_stay_together_whatever_their_case(options: dict[str, An
         assert split.name.endswith("equal sequences together")
     if "folds" not in options:
         assert [len(getattr(splits[0], part)) for part in PARTS] == [144, 18, 18]
-    assert leakage_note(samples, splits) is None
-    assert audit(samples, targets, splits)["shared_between_parts"] == {
-        "test_rows_also_in_train_or_val": 0,
-        "val_rows_also_in_train": 0,
-    }
 
 
 @pytest.mark.parametrize("kind", ["stratified", "random"])
@@ -256,45 +250,3 @@ def test_validation_rows_cut_from_training_rows_are_none_of_theirs() -> None:
     assert len(split.val)
     assert not set(contents[split.train]) & set(contents[split.val])
     assert split.name == "as given, validation cut stratified by class, equal sequences together"
-
-
-# --- what two parts share
-
-
-def test_inputs_shared_between_given_parts_are_counted_and_said() -> None:
-    frame = sequences(30, 2).assign(part=["train"] * 30 + ["val"] * 15 + ["test"] * 15)
-    splits, samples, targets = splits_of(frame, features=None, split_column="part")
-    upper = frame["sequence"].str.upper()
-    train, val, test = (upper[frame["part"] == part] for part in PARTS)
-    count = int(test.isin([*train, *val]).sum())
-    in_val = int(val.isin(train).sum())
-    assert min(count, in_val) > 0
-    assert audit(samples, targets, splits)["shared_between_parts"] == {
-        "test_rows_also_in_train_or_val": count,
-        "val_rows_also_in_train": in_val,
-    }
-    note = leakage_note(samples, splits) or ""
-    assert note.startswith(f"{count} of 15 test rows have a sequence that also stands in train or")
-    assert "group-column" in note
-
-
-def test_rows_of_features_are_compared_by_value_and_val_with_train() -> None:
-    frame = data(30, x=np.arange(30.0), z=[np.nan, 0.0, 1.0] * 10)
-    frame["part"] = ["train"] * 20 + ["val"] * 5 + ["test"] * 5
-    frame.loc[20, ["x", "z"]] = [1.0, -0.0]  # row 1
-    frame.loc[21, ["x", "z"]] = [3.0, np.nan]  # row 3
-    frame.loc[25, ["x", "z"]] = [3.0, 0.0]  # row 3 has a gap
-    splits, samples, targets = splits_of(frame, features=["x", "z"], split_column="part")
-    shared = audit(samples, targets, splits)["shared_between_parts"]
-    assert shared == {"test_rows_also_in_train_or_val": 0, "val_rows_also_in_train": 2}
-    note = leakage_note(samples, splits) or ""
-    assert note.startswith("2 of 5 val rows have a row of features that also stands in train;")
-
-
-def test_the_note_on_folds_counts_every_test_row_once() -> None:
-    frame = data(30, x=np.arange(30.0), fold=["0", "1", "2", "3", "4"] * 6)
-    frame.loc[4, "x"] = 3.0  # in folds 3 and 4, which fold 0 trains on
-    splits, samples, targets = splits_of(frame, fold_column="fold")
-    shared = audit(samples, targets, splits)["shared_between_parts"]
-    assert shared["test_rows_also_in_train_or_val"] == 0
-    assert (leakage_note(samples, splits) or "").startswith("2 of 30 test rows")

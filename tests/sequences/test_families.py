@@ -74,10 +74,10 @@ def test_no_two_known_families_are_as_alike_as_the_threshold() -> None:
 def test_edge_cases() -> None:
     assert find_families([], DNA, identity=0.8).labels.tolist() == []
     assert find_families(["A"], DNA, identity=0.8).labels.tolist() == [0]
-    odd = find_families(["", "N" * 50, "N" * 50, "ACG", "*" * 60, "é" * 60], DNA, identity=0.8)
-    assert odd.labels.tolist() == [0, 1, 1, 2, 3, 4]
+    odd = find_families(["", "N" * 50, "N" * 50, "ACG", "*" * 60], DNA, identity=0.8)
+    assert odd.labels.tolist() == [0, 1, 1, 2, 3]
     missed = odd.facts["search"]["may_be_missed"]
-    assert missed["sequences without a seed, too short or ambiguous"] == 5
+    assert missed["sequences without a seed, too short or ambiguous"] == 4
     long = random_sequence(np.random.default_rng(5), 5001)
     facts = find_families([long, long[1:]], DNA, identity=0.8).facts
     assert facts["search"]["may_be_missed"]["sequences of over 5000 symbols, not aligned"] == 1

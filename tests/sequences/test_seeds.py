@@ -65,7 +65,14 @@ def test_spaced_seeds_find_more_than_three_contiguous_ones(weight: int) -> None:
 def test_candidates_are_those_of_brute_force() -> None:
     rng = np.random.default_rng(0)
     texts, _ = families(rng, 12, PARTNERS // 2, 90, 12)  # no seed of more than PARTNERS + 1
-    texts += ["ACGTNNACG", "A", "", "NNNNNNNNNNNNNNNNNNNNNNNNN", "acgtuacgtuacgtuacgtuacgtu"]
+    texts += [
+        "ACGTNNACG",
+        "A",
+        "",
+        "NNNNNNNNNNNNNNNNNNNNNNNNN",
+        "acgtuacgtuacgtuacgtuacgtu",
+        "GATTACA" * 4,
+    ]
     texts[3] = texts[3][:40] + "N" + texts[3][41:]
     plan = SeedPlan(PATTERNS[8], 1.0)
     coded = CodedSequences.encode(texts, DNA)
