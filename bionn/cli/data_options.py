@@ -16,7 +16,14 @@ def add_data_options(parser: Parser) -> None:
     data.add_argument(
         "--id", dest="id_rule", choices=("first", "full"), help="part of a FASTA header"
     )
-    data.add_argument("--sequence-column", metavar="COL", help="column of sequences")
+    data.add_argument(
+        "--sequence-column", nargs="+", metavar="COL", help="column of sequences, or its pieces"
+    )
+    data.add_argument(
+        "--label-pattern", metavar="REGEX", help="named groups in FASTA headers are columns"
+    )
+    data.add_argument("--genome", metavar="FASTA", help="what the regions of BED inputs are of")
+    data.add_argument("--window", type=int, metavar="W", help="positions around a region's middle")
     data.add_argument("--features", nargs="+", metavar="COL", help="feature columns")
     data.add_argument("--columns", type=words, metavar="A,B", help="names for a headerless table")
     data.add_argument("--classes", type=words, metavar="A,B", help="keep only these classes")

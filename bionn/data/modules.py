@@ -173,7 +173,10 @@ class FastaDataModule(ResidentDataModule):
         target: the target column, or several for regression.
         id_column: the column of ids.
         id_rule: which part of a FASTA header is the id: ``first`` word or ``full``.
-        sequence_column: the column of sequences.
+        sequence_column: the column of sequences, or several that hold a sequence in pieces.
+        label_pattern: a regular expression whose named groups, found in FASTA headers, are columns.
+        genome: the indexed FASTA file that BED inputs are regions of.
+        window: so many positions around the middle of each region.
         split: ``stratified``, ``random``, ``group``, ``chromosome``, ``homology`` or
             ``leave-one-group-out``.
         split_column: a column of ``train`` / ``val`` / ``test``.
@@ -213,7 +216,10 @@ class FastaDataModule(ResidentDataModule):
         target: str | list[str] | None = None,
         id_column: str | None = None,
         id_rule: IdRule = "first",
-        sequence_column: str | None = None,
+        sequence_column: str | list[str] | None = None,
+        label_pattern: str | None = None,
+        genome: str | None = None,
+        window: int | None = None,
         split: str | None = "stratified",
         split_column: str | None = None,
         fold_column: str | None = None,
@@ -249,6 +255,9 @@ class FastaDataModule(ResidentDataModule):
             id_column=id_column,
             id_rule=id_rule,
             sequence_column=sequence_column,
+            label_pattern=label_pattern,
+            genome=genome,
+            window=window,
             split=split,
             split_column=split_column,
             fold_column=fold_column,

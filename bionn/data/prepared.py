@@ -82,6 +82,7 @@ class Prepared:
     def manifest(self) -> dict[str, Any]:
         """Plain data: all that prediction needs beside the network, and what the data were."""
         targets, scaler = self.targets, self.target_scaler
+        columns = self.options.sequence_columns
         return {
             "task": targets.task,
             "classes": list(targets.classes),
@@ -94,7 +95,7 @@ class Prepared:
             "reading": {
                 "id_column": self.options.id_column,
                 "id_rule": self.options.id_rule,
-                "sequence_column": self.options.sequence_column,
+                "sequence_column": columns[0] if len(columns) == 1 else columns or None,
                 "columns": None if self.options.columns is None else list(self.options.columns),
             },
             "split": self.split.name,

@@ -12,7 +12,6 @@ import numpy as np
 import pandas as pd
 
 from bionn.data.columns import (
-    as_table,
     feature_columns,
     find_id_column,
     find_sequence_column,
@@ -21,15 +20,14 @@ from bionn.data.columns import (
     target_columns,
 )
 from bionn.data.joining import join, repeated
-from bionn.data.records import PackedRecords, id_array, pack_cells, read_records
+from bionn.data.opening import joined_name, open_inputs, open_sheet
+from bionn.data.records import PackedRecords, id_array, pack_cells
 from bionn.data.samples import DataOptions, Samples, Source, concatenate
 from bionn.errors import FormatError, InputError, did_you_mean
 from bionn.formats.fasta import all_different, unique_ids
-from bionn.formats.sequence_files import holds_sequences
 from bionn.formats.table import Table
 from bionn.formats.text import existing_file
 from bionn.sequences.alphabet import alphabet_named
-from bionn.sequences.packed import Packer
 
 _PARTS = {"train": "train", "training": "train", "test": "test", "drop": "drop"} | dict.fromkeys(
     ("val", "valid", "validation", "dev"), "val"
@@ -49,22 +47,24 @@ def read_samples(inputs: Source | Sequence[Source], options: DataOptions) -> Sam
         FormatError: a file cannot be read; says file and line.
     """
     sources = _sources(inputs, options)
-    packer = Packer()
-    files = [_open(source, options, packer) for source, _ in sources]
+    files = open_inputs([source for source, _ in sources], options)
     tables = [file for file in files if isinstance(file, Table)]
     sheet = None
     if options.labels is not None:
-        sheet = _open_sheet(options.labels, options, beside_fasta=not tables)
+        sheet = open_sheet(options.labels, options, beside_fasta=not tables)
     order: tuple[str, ...] = ()
     if not tables:
         _refuse_for_fasta(options)
-        order = () if sheet is not None else _file_classes(sources, options)
+        own = options.label_pattern is not None or (options.genome is not None and options.targets)
+        order = () if sheet is not None or own else _file_classes(sources, options)
     pieces = []
     for (source, part), file in zip(sources, files, strict=True):
         if isinstance(file, Table):
             piece = _from_table(file, _find_columns(file, options, sheet, tables), options, part)
         else:
-            piece = _from_fasta(file, label=class_name(source) if order else None)
+            piece = _from_records(
+                file, options, class_name(source) if order else None, labelled=sheet is None
+            )
             if sheet is not None and file.repeated_ids:
                 raise repeated(file.ids.tolist(), file.where)
         pieces.append(piece if not part else replace(piece, table=piece.table.assign(part=part)))
@@ -109,25 +109,6 @@ def _sources(inputs: Source | Sequence[Source], options: DataOptions) -> list[tu
         if not isinstance(source, pd.DataFrame):
             existing_file(source)
     return sources
-
-
-def _open(source: Source, options: DataOptions, packer: Packer) -> PackedRecords | Table:
-    if not isinstance(source, pd.DataFrame) and holds_sequences(source):
-        return read_records(source, id_rule=options.id_rule, packer=packer)
-    return as_table(source, options.columns)
-
-
-def _open_sheet(labels: Source, options: DataOptions, *, beside_fasta: bool) -> Table:
-    """The sample sheet; ``columns`` names its columns where the inputs have none."""
-    if not isinstance(labels, pd.DataFrame) and holds_sequences(existing_file(labels)):
-        raise InputError(
-            f"{labels}: a table of labels with a row for each id needed, FASTA found; give FASTA "
-            "files of a class each as inputs, without labels"
-        )
-    sheet = as_table(labels, options.columns if beside_fasta else None)
-    if beside_fasta and options.id_column is not None:
-        sheet.require(options.id_column)
-    return sheet
 
 
 def _refuse_for_fasta(options: DataOptions) -> None:
@@ -177,17 +158,38 @@ def _shown(source: Source) -> str:
     return "<table>" if isinstance(source, pd.DataFrame) else str(source)
 
 
-def _from_fasta(records: PackedRecords, *, label: str | None) -> Samples:
+def _from_records(
+    records: PackedRecords, options: DataOptions, label: str | None, *, labelled: bool
+) -> Samples:
+    """The samples of a file of sequences.
+
+    Args:
+        records: of the file.
+        options: may name a target and the split's columns among the records' own.
+        label: the class that the file stands for, if it does.
+        labelled: whether no sample sheet brings the targets.
+    """
     rows = np.arange(len(records.ids), dtype=np.int32)
     table = pd.DataFrame({"id": records.ids, "source": np.zeros_like(rows), "row": rows})
+    own = records.table
+    if "chromosome" in own.columns:
+        table["chromosome"] = own.text("chromosome")
     targets = pd.DataFrame({} if label is None else {"class": label}, index=table.index)
-    notes = (f"{records.path}: {records.repeated_ids} repeated ids kept as id#2, id#3, ...",)
+    notes = [f"{records.path}: {records.repeated_ids} repeated ids kept as id#2, id#3, ..."]
+    notes *= bool(records.repeated_ids)
+    if label is None and labelled and set(own.columns) - {"chromosome"}:
+        names = target_columns(own, options, {"chromosome", *options.roles.values()}, True)
+        targets = pd.DataFrame({name: own.text(name) for name in names})
+        if not options.targets:
+            notes.append(f"{records.path}: the target is {names[0]!r} of the headers")
+    if label is None:
+        table = table.assign(**_roles(own, options, labelled))
     return Samples(
         table,
         None,
         targets,
         (records.where,),
-        notes=notes if records.repeated_ids else (),
+        notes=tuple(notes),
         texts=records.sequences,
     )
 
@@ -209,13 +211,14 @@ def _find_columns(
     if options.features is not None and options.sequence_column is not None:
         raise InputError("features: not together with sequence-column; name one of them")
     if options.features is None:
-        sequence = find_sequence_column(table, options.sequence_column, alphabet)
+        names = options.sequence_columns
+        sequence = find_sequence_column(table, joined_name(names) if names else None, alphabet)
     named = options.id_column
     if sheet is not None and named in sheet.columns and named not in table.columns:
         named = None
     default = None if sheet is None else table.columns[0]
     id_column = find_id_column(table, named, default=default, beside=tables)
-    taken = {sequence, id_column, *options.roles.values()}
+    taken = {sequence, id_column, *options.roles.values(), *options.sequence_columns}
     targets = target_columns(table, options, taken, bool(sequence)) if sheet is None else []
     return _Columns(id_column, sequence, targets, labelled=sheet is None)
 

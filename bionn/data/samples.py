@@ -28,7 +28,14 @@ class DataOptions:
         target: the target column, or several for regression.
         id_column: the column of ids; found by its name when None.
         id_rule: which part of a FASTA header is the id.
-        sequence_column: the column of sequences; found by its contents when None.
+        sequence_column: the column of sequences, or several that hold a sequence in pieces; found
+            by its contents when None.
+        label_pattern: a regular expression whose named groups, found in each whole header of a FASTA
+            file, are columns, as ``label=(?P<label>\\S+)``.
+        genome: the indexed FASTA file that BED regions are of.
+        window: take so many positions around the middle of each region.
+        orient: what the rows of a table of features are: ``samples``, ``genes`` or ``auto``: found
+            from where the target and the ids of ``labels`` stand.
         features: the feature columns; all numeric ones when None.
         columns: the column names of a table without a header line.
         classes: keep only rows of these classes.
@@ -72,7 +79,11 @@ class DataOptions:
     target: str | Sequence[str] | None = None
     id_column: str | None = None
     id_rule: IdRule = "first"
-    sequence_column: str | None = None
+    sequence_column: str | Sequence[str] | None = None
+    label_pattern: str | None = None
+    genome: str | Path | None = None
+    window: int | None = None
+    orient: str = "auto"
     features: Sequence[str] | None = None
     columns: Sequence[str] | None = None
     classes: Sequence[str] | None = None
@@ -114,6 +125,14 @@ class DataOptions:
         return {r: c for r, c in zip(ROLES, columns, strict=True) if c is not None}
 
     @property
+    def sequence_columns(self) -> list[str]:
+        """The columns of sequences as a list, empty when none is named."""
+        if self.sequence_column is None:
+            return []
+        named = self.sequence_column
+        return [named] if isinstance(named, str) else list(named)
+
+    @property
     def targets(self) -> list[str]:
         """The target columns as a list, empty when none is named."""
         if self.target is None:
@@ -128,8 +147,9 @@ class Samples:
     Attributes:
         table: a row a sample: ``id``, all different;
             ``part`` (train, val, test, drop or ""), ``fold``, ``group`` and ``batch`` where
-            columns were named for them; ``source`` and ``row``, which file and record it came from, and
-            ``sheet_row``, which row of a sample sheet.
+            columns were named for them; ``chromosome`` where the ids or a BED file tell it;
+            ``source`` and ``row``, which file and record it came from, and ``sheet_row``, which row
+            of a sample sheet.
         features: by feature name, ``float64`` and NaN where missing, or text and ``""`` where
             missing; None for sequences.
         targets: the target cells as text, ``(N, T)`` by target name.
@@ -243,7 +263,7 @@ def concatenate(pieces: Sequence[Samples], names: Sequence[str]) -> Samples:
         features = pd.concat(frames, ignore_index=True)
     texts = [piece.texts for piece in pieces if piece.texts is not None]
     table = pd.concat(tables, ignore_index=True)
-    for role in table.columns.intersection(list(ROLES)):
+    for role in table.columns.intersection([*ROLES, "chromosome"]):
         table[role] = table[role].fillna("")  # of a file without such a column
     return replace(
         first,

@@ -159,7 +159,7 @@ def _refuse_other_formats(path: Path, first: str, *, named: bool) -> None:
         return
     remedy = "give FASTA, or a CSV or TSV file"
     if "BED" in looks:
-        remedy += ", or name the columns of this one with columns"
+        remedy += ", name the genome of BED regions with genome, or the columns with columns"
     raise FormatError(f"{path}:1: a table with a header line needed, {looks}; {remedy}")
 
 

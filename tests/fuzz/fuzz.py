@@ -1,0 +1,114 @@
+"""Coverage-guided fuzzing of a parser: any bytes give records or a FormatError, and nothing else.
+
+Run by hand (``make fuzz``), not by pytest::
+
+    python tests/fuzz/fuzz.py table -max_total_time=600
+
+What follows the parser's name goes to libFuzzer; inputs that crash are written to the folder where
+this runs, and are given back with ``python tests/fuzz/fuzz.py table FILE``.
+"""
+
+from __future__ import annotations
+
+import gzip
+import sys
+import tempfile
+from collections.abc import Callable
+from pathlib import Path
+
+import atheris
+
+with atheris.instrument_imports(include=["bionn.formats", "csv"]):
+    from bionn.errors import FormatError
+    from bionn.formats import fasta, fastq, intervals, sequence_files, table
+
+FOLDER = Path(tempfile.mkdtemp(dir="/dev/shm" if Path("/dev/shm").is_dir() else None))
+
+
+def fuzz_fasta(path: Path) -> None:
+    """Records written again and read again are the same."""
+    records = fasta.read_fasta(path, id_rule="full")
+    assert len(set(records.ids)) == len(records.ids) == len(records.sequences)
+    assert records.where(len(records.ids) - 1).rpartition(":")[2].isdigit()
+    if any(sequence[0] in ">;" for sequence in records.sequences):  # were indented
+        return
+    again = FOLDER / "again.fa"
+    pairs = zip(records.ids, records.sequences, strict=True)
+    again.write_text("".join(f">{name}\n{sequence}\n" for name, sequence in pairs), "utf-8")
+    second = fasta.read_fasta(again, id_rule="full")
+    assert (second.ids, second.sequences) == (records.ids, records.sequences)
+
+
+def fuzz_fastq(path: Path) -> None:
+    """Either format through the common door; every block knows its lines."""
+    if not sequence_files.holds_sequences(path):
+        return
+    read = fastq.read_blocks if fastq.is_fastq(path) else fasta.read_blocks
+    for block in read(path, records=3):
+        assert len(block.ids) == len(block.sequences) <= 3
+        assert all(block.ids)
+        assert all(block.sequences)
+        assert block.where(0).rpartition(":")[2].isdigit()
+
+
+def fuzz_table(path: Path) -> None:
+    """Blocks hold the rows of the whole table, which are written and read again."""
+    whole = table.read_table(path)
+    blocks = [row for block in table.read_blocks(path, rows=2) for row in block.frame.to_numpy()]
+    assert [list(row) for row in blocks] == whole.frame.to_numpy().tolist()
+    assert len(set(whole.columns)) == len(whole.columns)
+    assert whole.where(len(whole) - 1).rpartition(":")[2].isdigit()
+    for column in whole.columns:
+        whole.mostly_numeric(column)
+        assert len(whole.text(column)) == len(whole)
+
+
+def fuzz_bed(path: Path) -> None:
+    """Regions written again and read again are the same."""
+    regions = intervals.read_bed(path)
+    assert (regions.starts >= 0).all()
+    assert (regions.ends > regions.starts).all()
+    assert regions.where(len(regions) - 1).rpartition(":")[2].isdigit()
+    again = FOLDER / "again.bed"
+    columns = (
+        regions.chromosomes,
+        regions.starts,
+        regions.ends,
+        regions.names,
+        regions.scores,
+        regions.strands,
+    )
+    rows = ["\t".join(map(str, row)) for row in zip(*columns, strict=True)]
+    again.write_text("\n".join(rows) + "\n", "utf-8")
+    assert intervals.read_bed(again).ids == regions.ids
+
+
+PARSERS: dict[str, tuple[Callable[[Path], None], tuple[str, ...]]] = {
+    "fasta": (fuzz_fasta, ("a.fa", "a.txt")),
+    "fastq": (fuzz_fastq, ("a.fq", "a.txt", "a.fastq")),
+    "table": (fuzz_table, ("a.csv", "a.tsv", "a.txt")),
+    "bed": (fuzz_bed, ("a.bed",)),
+}
+
+
+def main() -> None:
+    """Fuzz the parser named first."""
+    parse, names = PARSERS[sys.argv.pop(1)]
+
+    def test_one_input(data: bytes) -> None:
+        choice, content = (data[0], data[1:]) if data else (0, b"")
+        path = FOLDER / names[choice % len(names)]
+        path.write_bytes(gzip.compress(content, 1) if choice & 64 else content)
+        try:
+            parse(path)
+        except FormatError as error:
+            message = str(error)
+            if "\n" in message or not message.startswith(str(path)):
+                raise AssertionError(message) from error
+
+    atheris.Setup(sys.argv, test_one_input)
+    atheris.Fuzz()
+
+
+if __name__ == "__main__":
+    main()
