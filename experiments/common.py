@@ -28,7 +28,7 @@ class Score:
     """One score of an experiment over the seeds.
 
     Attributes:
-        name: as in ``metrics.json``.
+        name: what to call it: as in ``metrics.json``, and on which inputs.
         network: a value a seed.
         linear: the linear baseline's values; one where the split is the same for every seed.
         to_reach: the value to compare with.
@@ -109,11 +109,24 @@ def run_seeds(
 
 
 def score(
-    results: Sequence[dict[str, Any]], name: str, *, to_reach: float, published: str
+    results: Sequence[dict[str, Any]],
+    name: str,
+    *,
+    to_reach: float,
+    published: str,
+    label: str | None = None,
 ) -> Score:
-    """A score of the test rows over the seeds, beside the linear baseline's."""
+    """A score of the test rows over the seeds, beside the linear baseline's.
+
+    Args:
+        results: the contents of ``metrics.json`` for each seed.
+        name: of the score, as in them.
+        to_reach: the value to compare with.
+        published: what others report, in words.
+        label: what to call it in the table; its name when None.
+    """
     return Score(
-        name,
+        label or name,
         [result["test"][name] for result in results],
         [result["baselines"]["linear"]["test"][name] for result in results if result["baselines"]],
         to_reach,

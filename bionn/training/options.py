@@ -74,7 +74,8 @@ def choose(options: TrainingOptions, prepared: Prepared) -> TrainingOptions:
 
     The values were chosen on the validation rows of the public data sets in ``experiments``.
     Classification is held back by dropped inputs and a strong weight decay; regression would lose
-    by dropped inputs. K-mers, each of which alone says little, are held back by more dropout still.
+    by dropped inputs. K-mers, each of which alone says little, are held back by more dropout still,
+    and are best summed up by one wide layer where they stand alone.
     Patience begins to count when the learning rate has risen.
 
     Args:
@@ -85,13 +86,15 @@ def choose(options: TrainingOptions, prepared: Prepared) -> TrainingOptions:
         Options without None but for the two thresholds.
     """
     rows = len(prepared.split.train)
-    classifies, kmers = prepared.targets.task != "regression", prepared.features is not None
+    classifies, features = prepared.targets.task != "regression", prepared.features
+    kmers = classifies and features is not None
+    alone = features is not None and features.table is None
     batch_size = options.batch_size or int(np.clip(2 ** round(math.log2(rows / 64)), 32, 256))
     steps = math.ceil(rows / resolve_batch_size(batch_size, rows))
     epochs = options.max_epochs or int(np.clip(math.ceil(UPDATES / steps), 10, 100))
     chosen: dict[str, Any] = {
-        "hidden": (256, 128),
-        "dropout": 0.5 if classifies and kmers else 0.2,
+        "hidden": (512,) if kmers and alone else (256, 128),
+        "dropout": 0.5 if kmers else 0.2,
         "input_dropout": (0.5 if kmers else 0.3) if classifies else 0.0,
         "learning_rate": 1e-3,
         "weight_decay": 1.0 if classifies else 0.1,
