@@ -8,7 +8,7 @@ from typing import Any
 from bionn.data.columns import some
 
 ALIKE_SHARE = 0.01
-"""With more test rows than this that are much like a training row, the score partly tells memory."""
+"""With more test rows than this that are much like a training row, the score tells of relatives."""
 
 FEW_TEST_ROWS = 100
 RARE = 0.1
@@ -69,10 +69,15 @@ def _leakage(found: dict[str, Any]) -> Iterator[tuple[str, str]]:
         )
     alike = test["identity_at_least"].get("0.8", 0) - test["equal_in_either"]
     if alike > ALIKE_SHARE * test["rows"]:
+        same = ""
+        if "of_same_class" in test:
+            counts = test["of_same_class"]
+            same = f", {counts['0.8'] - counts['1']} of them with one of the same class"
         yield (
             "leakage",
             f"{alike} of {test['rows']} test rows are unequal to but 0.8 or more identical with a "
-            "sequence in train or val; the score partly tells memory: compare with split homology",
+            f"sequence in train or val{same}; the score is not that of unrelated sequences: compare "
+            "with split homology",
         )
 
 

@@ -64,9 +64,13 @@ def certify(
             "repeats": splits[-1].repeat + 1,
         }
     tested = np.concatenate([split.test for split in once])
+    if nearest is not None and targets.task != "regression":
+        same_class = _same_class(nearest, tested, targets)
+    else:
+        same_class = {}
     certificate |= {
         "measure": MEASURE if nearest is not None else EQUAL_ROWS,
-        "test": _test_rows(samples, tested, once, distinct, nearest),
+        "test": _test_rows(samples, tested, once, distinct, nearest) | same_class,
         "val": {
             "rows": sum(len(split.val) for split in once),
             "equal_in_train": _equal(distinct, once, "val", ("train",)),
@@ -177,6 +181,16 @@ def _test_rows(
         other = int(nearest.other[row])
         found["largest"] = _pair(samples, splits, row, other, float(nearest.identity[row]))
     return found
+
+
+def _same_class(nearest: Nearest, tested: np.ndarray, targets: Targets) -> dict[str, Any]:
+    """How many of the alike test rows have the class of the row that they are like."""
+    found = {}
+    for level in LEVELS:
+        alike = tested[nearest.identity[tested] >= level - 1e-9]
+        own, other = targets.values[alike], targets.values[nearest.other[alike]]
+        found[f"{level:g}"] = int((own == other).sum())
+    return {"of_same_class": found}
 
 
 def _equal_pair(

@@ -152,7 +152,13 @@ def test_every_key_is_explained_in_the_readme() -> None:
     """Keys that are names of columns, classes, symbols or sizes explain themselves."""
     text = README.read_text(encoding="utf-8")
     named = {"classes", "targets", "composition", "ambiguous", "foreign", "with_missing_values"}
-    named |= {"families_by_size", "may_be_missed", "identity_at_least", "target_means"}
+    named |= {
+        "families_by_size",
+        "may_be_missed",
+        "identity_at_least",
+        "of_same_class",
+        "target_means",
+    }
 
     def keys(value: Any) -> set[str]:
         if isinstance(value, list):
@@ -213,6 +219,12 @@ def test_gue_prom_core_leaks(public: Path) -> None:
     either = frames[2].isin([*frames[0], *frames[1]]).sum()
     assert test["equal_in_either"] == test["identity_at_least"]["1"] == either
     assert test["identity_at_least"]["0.8"] > 500
+    labels = pd.concat([pd.read_csv(folder / f"{part}.csv") for part in ("train", "dev")])
+    label_of = dict(zip(labels["sequence"], labels["label"], strict=True))
+    tested = pd.read_csv(folder / "test.csv")
+    equal = tested[tested["sequence"].isin(label_of.keys())]
+    agree = [label_of[s] == y for s, y in zip(equal["sequence"], equal["label"], strict=True)]
+    assert test["of_same_class"]["1"] == sum(agree) < len(equal)
     shown = [w["message"] for w in found["warnings"] if w["topic"] == "leakage"]
     assert len(shown) == 3
     assert shown[0].startswith(
