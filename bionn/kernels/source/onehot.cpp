@@ -143,18 +143,19 @@ void backward(const uint16_t* numbers, const T* upstream, const T* table, T* gra
   const int64_t chunks = (s.groups + at_once - 1) / at_once;
   at::parallel_for(0, blocks * chunks, 1, [&](int64_t first, int64_t last) {
     auto sums = room<T>(at_once * s.rows * B), single = room<T>(s.symbols * B);
+    auto packed = room<T>(s.samples * B);  // the upstream gradient of one block of outputs
     for (int64_t task = first; task < last; ++task) {
       const int64_t begin = task / chunks * B, width = std::min(B, s.outputs - begin);
       const int64_t g0 = task % chunks * at_once, g1 = std::min(s.groups, g0 + at_once);
+      if (task == first || g0 == 0)
+        for (int64_t n = 0; n < s.samples; ++n) {
+          std::copy(upstream + n * s.outputs + begin, upstream + n * s.outputs + begin + width, &packed[n * B]);
+          std::fill(&packed[n * B] + width, &packed[n * B] + B, T(0));
+        }
       std::fill(sums.get(), sums.get() + (g1 - g0) * s.rows * B, T(0));
       for (int64_t n = 0; n < s.samples; ++n) {
         W u[V];
-        if (width == B) {
-          std::memcpy(u, upstream + n * s.outputs + begin, sizeof u);
-        } else {
-          std::memset(u, 0, sizeof u);
-          std::memcpy(u, upstream + n * s.outputs + begin, width * sizeof(T));
-        }
+        std::memcpy(u, &packed[n * B], sizeof u);
         const uint16_t* number = numbers + n * s.groups;
         T* rows = sums.get();
         for (int64_t g = g0; g < g1; ++g, rows += s.rows * B) {
