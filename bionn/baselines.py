@@ -12,6 +12,7 @@ from sklearn.linear_model import LogisticRegression, Ridge
 
 from bionn.data.prepared import Prepared
 from bionn.data.targets import Targets
+from bionn.models.decision import choose_decision, class_weights, logit_shift
 from bionn.sequences.onehot import one_hot
 
 Matrix = np.ndarray | csr_matrix
@@ -26,20 +27,30 @@ RIDGE_ALPHAS = (1.0, 10.0, 100.0, 1000.0)
 """Ridge's alpha, chosen by validation error."""
 
 
-def baselines(prepared: Prepared, *, refit: bool = False) -> dict[str, dict[str, Any]]:
+def baselines(
+    prepared: Prepared,
+    *,
+    refit: bool = False,
+    class_weight: str = "none",
+    threshold: str | float | None = None,
+) -> dict[str, dict[str, Any]]:
     """Scores of the baselines on validation and test rows.
 
     Args:
         prepared: the data.
         refit: fit the linear model that is scored on test rows on training and validation rows
             together, as the network was; its validation scores stay those of the first fit.
+        class_weight: of the linear model's loss, and so of its decision, as the network's.
+        threshold: of the linear model's decision: as the network's, chosen on its own validation
+            probabilities.
 
     Returns:
         ``{"majority" | "mean": {"val": scores, "test": scores}, "linear": {..., "setting": str}}``.
         ``majority`` gives the training shares of the classes to every row.
     """
     name = "mean" if prepared.targets.task == "regression" else "majority"
-    return {name: constant(prepared), "linear": linear(prepared, refit=refit)}
+    fitted = linear(prepared, refit=refit, class_weight=class_weight, threshold=threshold)
+    return {name: constant(prepared), "linear": fitted}
 
 
 def constant(prepared: Prepared) -> dict[str, Any]:
@@ -57,28 +68,46 @@ def constant(prepared: Prepared) -> dict[str, Any]:
     }
 
 
-def linear(prepared: Prepared, *, refit: bool = False) -> dict[str, Any]:
+def linear(
+    prepared: Prepared,
+    *,
+    refit: bool = False,
+    class_weight: str = "none",
+    threshold: str | float | None = None,
+) -> dict[str, Any]:
     """Logistic regression or ridge, its penalty chosen by the loss on validation rows."""
     inputs, split, targets = _matrix(prepared), prepared.split, prepared.targets
-    regression = targets.task == "regression"
+    counts, weights = prepared.class_counts, None
+    regression = counts is None
+    if counts is not None:
+        weights = class_weights(class_weight, targets.classes, counts)
     fits = [
-        _fit(inputs, targets, split.train, penalty)
+        _fit(inputs, targets, split.train, penalty, weights)
         for penalty in (RIDGE_ALPHAS if regression else LOGISTIC_CS)
     ]
     chosen = min(fits, key=lambda model: _loss(model, inputs, targets, split.val))
-    val = prepared.score(_outputs(chosen, inputs[split.val], targets), split.val)
+    outputs, decision = _outputs(chosen, inputs[split.val], targets), None
+    if not regression:
+        decision = choose_decision(threshold, weights, outputs, targets.values[split.val])
+    val = prepared.score(outputs, split.val, decision)
     setting = chosen.alpha if isinstance(chosen, Ridge) else chosen.C
     if refit:
-        chosen = _fit(inputs, targets, np.union1d(split.train, split.val), setting)
-    test = prepared.score(_outputs(chosen, inputs[split.test], targets), split.test)
+        chosen = _fit(inputs, targets, np.union1d(split.train, split.val), setting, weights)
+    test = prepared.score(_outputs(chosen, inputs[split.test], targets), split.test, decision)
     named = f"ridge, alpha {setting:g}" if regression else f"logistic regression, C {setting:g}"
     if isinstance(chosen, LogisticRegression) and chosen.n_iter_.max() >= ITERATIONS:
         named += f", stopped after {ITERATIONS} iterations"
+    if decision is not None and decision.threshold != 0.5 and decision.threshold is not None:
+        named += f", threshold {decision.threshold:.3g}"
     return {"val": val, "test": test, "setting": named}
 
 
 def _fit(
-    inputs: Matrix, targets: Targets, rows: np.ndarray, penalty: float
+    inputs: Matrix,
+    targets: Targets,
+    rows: np.ndarray,
+    penalty: float,
+    weights: np.ndarray | None = None,
 ) -> Ridge | LogisticRegression:
     if targets.task == "regression":
         model = Ridge(alpha=penalty)
@@ -86,10 +115,14 @@ def _fit(
         if not present.all():
             return _ridge_with_gaps(model, inputs[rows], targets.values[rows], present)
     else:
-        model = LogisticRegression(C=penalty, max_iter=ITERATIONS)
+        each = None if weights is None else dict(enumerate(weights.tolist()))
+        model = LogisticRegression(C=penalty, max_iter=ITERATIONS, class_weight=each)
     with warnings.catch_warnings():
         warnings.simplefilter("ignore", ConvergenceWarning)
-        return model.fit(inputs[rows], targets.values[rows])
+        model.fit(inputs[rows], targets.values[rows])
+    if weights is not None:
+        model.intercept_ = model.intercept_ - logit_shift(weights)
+    return model
 
 
 def _ridge_with_gaps(

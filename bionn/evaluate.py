@@ -13,6 +13,9 @@ from bionn.metrics import CLASSIFICATION, REGRESSION
 from bionn.models.heads import objective
 from bionn.predict import Predictor
 
+PLAIN = ("accuracy", "mcc", "f1", "confusion")
+"""Scores that the decision has a say in: reported with and without."""
+
 
 def evaluate(predictor: Predictor, prepared: Prepared, rows: np.ndarray) -> dict[str, Any]:
     """Loss and scores over some rows.
@@ -23,13 +26,19 @@ def evaluate(predictor: Predictor, prepared: Prepared, rows: np.ndarray) -> dict
         rows: row numbers.
 
     Returns:
-        ``loss`` as trained (a regression's is in standardised units), and the scores of
-        :func:`bionn.metrics.scores` in the targets' own units.
+        ``loss``, unweighted (a regression's is in standardised units), the scores of
+        :func:`bionn.metrics.scores` in the targets' own units, and, where the most probable class
+        is not always the prediction, in ``plain`` what the scores would be if it were.
     """
     index = torch.from_numpy(rows)
     logits = predictor.logits(prepared.inputs[index])
     loss = objective(predictor.task, logits, prepared.outputs[index]).item()
-    return {"loss": loss} | prepared.score(predictor.outputs_of(logits), rows)
+    outputs, decision = predictor.outputs_of(logits), predictor.decision
+    found = {"loss": loss} | prepared.score(outputs, rows, decision)
+    if decision is not None and not decision.is_plain:
+        plain = prepared.score(outputs, rows)
+        found["plain"] = {name: plain[name] for name in PLAIN}
+    return found
 
 
 def prediction_table(
@@ -81,9 +90,13 @@ def average_folds(results: list[dict[str, Any]], repeats: int = 1) -> dict[str, 
             if name in parts[0]
         }
 
-    means = {
+    means: dict[str, dict[str, Any]] = {
         part: over_folds([result[part] for result in results], np.mean) for part in ("test", "val")
     }
+    for part in means:
+        if "plain" in results[0][part]:
+            plain = [result[part]["plain"] for result in results]
+            means[part] |= {"plain": over_folds(plain, np.mean)}
     ways = np.array_split(np.arange(len(results)), repeats)
     own = [over_folds([results[k]["test"] for k in way.tolist()], np.mean) for way in ways]
     spread = {"repeats": repeats, "test_std_of_repeats": over_folds(own, np.std)}

@@ -19,12 +19,13 @@ REGRESSION = ("r2", "pearson", "spearman", "mse", "mae")
 NAN = float("nan")
 
 
-def binary_scores(probabilities: Tensor, targets: Tensor) -> dict[str, Any]:
-    """Accuracy, AUROC, AUPRC, MCC and F1 at threshold 1/2, and the confusion matrix.
+def binary_scores(probabilities: Tensor, targets: Tensor, threshold: float = 0.5) -> dict[str, Any]:
+    """Accuracy, AUROC, AUPRC, MCC and F1 at a threshold, and the confusion matrix.
 
     Args:
         probabilities: of the positive class, ``(N,)``.
         targets: 0 or 1, ``(N,)``.
+        threshold: a probability above it is called positive.
 
     Returns:
         Floats by name, NaN where a score is not defined (AUROC and AUPRC with one class only), and
@@ -33,13 +34,14 @@ def binary_scores(probabilities: Tensor, targets: Tensor) -> dict[str, Any]:
     both = bool((targets == 0).any()) and bool((targets == 1).any())
     with warnings.catch_warnings():
         warnings.simplefilter("ignore", UserWarning)
-        confusion = tmc.binary_confusion_matrix(probabilities, targets)
+        called = (probabilities > threshold).long()
+        confusion = tmc.binary_confusion_matrix(called, targets)
         return {
-            "accuracy": tmc.binary_accuracy(probabilities, targets).item(),
+            "accuracy": tmc.binary_accuracy(called, targets).item(),
             "auroc": tmc.binary_auroc(probabilities, targets).item() if both else NAN,
             "auprc": tmc.binary_average_precision(probabilities, targets).item() if both else NAN,
             "mcc": matthews(confusion),
-            "f1": tmc.binary_f1_score(probabilities, targets).item(),
+            "f1": tmc.binary_f1_score(called, targets).item(),
             "confusion": confusion.tolist(),
         }
 
@@ -60,7 +62,10 @@ def matthews(confusion: Tensor) -> float:
 
 
 def multiclass_scores(
-    probabilities: Tensor, targets: Tensor, classes: Sequence[str]
+    probabilities: Tensor,
+    targets: Tensor,
+    classes: Sequence[str],
+    weights: Sequence[float] | None = None,
 ) -> dict[str, Any]:
     """The same scores for K classes; AUROC, AUPRC and F1 are macro averages, one against the rest.
 
@@ -68,6 +73,7 @@ def multiclass_scores(
         probabilities: ``(N, K)``, rows summing to 1.
         targets: class indices, ``(N,)``.
         classes: K names.
+        weights: one a class: the class with the largest weight times probability is called.
 
     Returns:
         Floats by name, ``confusion``, and ``per_class``: precision, recall, F1, AUROC and row count
@@ -77,9 +83,11 @@ def multiclass_scores(
     sizes = torch.bincount(targets, minlength=count)
     present = sizes > 0
     ranked = present & (sizes < len(targets))
+    scale = 1.0 if weights is None else torch.tensor(weights, dtype=probabilities.dtype)
+    called = (probabilities * scale).argmax(dim=1)
 
-    def per_class(metric: Any, defined: Tensor) -> Tensor:
-        values = metric(probabilities, targets, num_classes=count, average="none").double()
+    def per_class(metric: Any, defined: Tensor, predictions: Tensor = called) -> Tensor:
+        values = metric(predictions, targets, num_classes=count, average="none").double()
         return values.masked_fill(~defined, NAN)
 
     with warnings.catch_warnings():
@@ -87,12 +95,12 @@ def multiclass_scores(
         precision = per_class(tmc.multiclass_precision, present)
         recall = per_class(tmc.multiclass_recall, present)
         f1 = per_class(tmc.multiclass_f1_score, present)
-        auroc = per_class(tmc.multiclass_auroc, ranked)
-        auprc = per_class(tmc.multiclass_average_precision, ranked)
-        confusion = tmc.multiclass_confusion_matrix(probabilities, targets, num_classes=count)
+        auroc = per_class(tmc.multiclass_auroc, ranked, probabilities)
+        auprc = per_class(tmc.multiclass_average_precision, ranked, probabilities)
+        confusion = tmc.multiclass_confusion_matrix(called, targets, num_classes=count)
         return {
             "accuracy": tmc.multiclass_accuracy(
-                probabilities, targets, num_classes=count, average="micro"
+                called, targets, num_classes=count, average="micro"
             ).item(),
             "auroc": auroc.nanmean().item(),
             "auprc": auprc.nanmean().item(),
@@ -158,7 +166,14 @@ def _one_regression(predictions: Tensor, targets: Tensor) -> dict[str, float]:
         }
 
 
-def scores(task: str, predictions: Tensor, targets: Tensor, names: Sequence[str]) -> dict[str, Any]:
+def scores(
+    task: str,
+    predictions: Tensor,
+    targets: Tensor,
+    names: Sequence[str],
+    *,
+    weights: Sequence[float] | None = None,
+) -> dict[str, Any]:
     """The scores of a task; see the three functions above.
 
     Args:
@@ -166,11 +181,13 @@ def scores(task: str, predictions: Tensor, targets: Tensor, names: Sequence[str]
         predictions: probabilities ``(N,)`` or ``(N, K)``, or values ``(N, T)``.
         targets: class indices ``(N,)`` or values ``(N, T)``.
         names: the classes, or the targets of a regression.
+        weights: of the classes in the decision, one each; the same for all when None.
     """
     if task == "binary":
-        return binary_scores(predictions, targets)
+        threshold = 0.5 if weights is None else weights[0] / sum(weights)
+        return binary_scores(predictions, targets, threshold)
     if task == "multiclass":
-        return multiclass_scores(predictions, targets, names)
+        return multiclass_scores(predictions, targets, names, weights)
     return regression_scores(predictions, targets, names)
 
 

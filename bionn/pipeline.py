@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import Any
 
 import pandas as pd
+import torch
 from rich.console import Console
 
 from bionn import artifact
@@ -22,6 +23,7 @@ from bionn.data.targets import find_targets
 from bionn.errors import InputError, did_you_mean
 from bionn.evaluate import average_folds, evaluate, prediction_table
 from bionn.formats.output import write_json, write_table
+from bionn.models.decision import Decision, choose_decision, class_weights
 from bionn.predict import Predictor
 from bionn.report.console import print_data, print_result, print_training
 from bionn.report.folder import building, check_directory, plain, write_config, write_splits
@@ -95,10 +97,22 @@ def run(
             own = folder / f"fold_{number}" if len(splits) > 1 else folder
             trained = train(prepared, settled, directory=own, console=console)
             manifest = prepared.manifest() | {"training": plain(settled)}
+            if prepared.targets.task != "regression":
+                manifest["decision"] = decide(trained, prepared, manifest, settled).to_manifest()
             predictor = Predictor(trained.model, manifest)
             selected = Predictor(trained.selected, manifest)
             artifact.save(own / "model", trained.model, manifest)
-            metrics = score(predictor, selected, prepared, trained, with_baselines=baselines)
+            scored = (
+                fit_baselines(
+                    prepared,
+                    refit=bool(settled.refit),
+                    class_weight=balance(settled),
+                    threshold=settled.threshold,
+                )
+                if baselines
+                else {}
+            )
+            metrics = score(predictor, selected, prepared, trained, baselines=scored)
             table = prediction_table(predictor, prepared, selected=selected)
             write_table(table, own / "predictions.tsv")
             write_json(metrics, own / "metrics.json")
@@ -133,13 +147,31 @@ def split_options(options: dict[str, Any]) -> tuple[DataOptions, TrainingOptions
     return data, TrainingOptions(**training)
 
 
+def balance(options: TrainingOptions) -> str:
+    """The weights of classes that training had the effect of."""
+    return "balanced" if options.sampler == "balanced" else options.class_weight
+
+
+def decide(
+    trained: Trained, prepared: Prepared, manifest: dict[str, Any], options: TrainingOptions
+) -> Decision:
+    """How probabilities become classes, chosen where asked for by the network that was chosen on the
+    validation rows, and on those.
+    """
+    targets, rows, counts = prepared.targets, prepared.split.val, prepared.class_counts
+    assert counts is not None
+    weights = class_weights(balance(options), targets.classes, counts)
+    chances = Predictor(trained.selected, manifest).outputs(prepared.inputs[torch.from_numpy(rows)])
+    return choose_decision(options.threshold, weights, chances, targets.values[rows])
+
+
 def score(
     predictor: Predictor,
     selected: Predictor,
     prepared: Prepared,
     trained: Trained,
     *,
-    with_baselines: bool,
+    baselines: dict[str, Any],
 ) -> dict[str, Any]:
     """The contents of ``metrics.json`` for one split.
 
@@ -148,7 +180,7 @@ def score(
         selected: the model that was chosen on the validation rows and has not seen them.
         prepared: the data.
         trained: how training went.
-        with_baselines: whether to fit the baselines too.
+        baselines: their scores.
     """
     split, refitted = prepared.split, trained.model is not trained.selected
     test = evaluate(predictor, prepared, split.test)
@@ -158,7 +190,7 @@ def score(
         "n": {part: len(getattr(split, part)) for part in ("train", "val", "test")},
         "test": test,
         "val": val,
-        "baselines": fit_baselines(prepared, refit=refitted) if with_baselines else {},
+        "baselines": baselines,
         "training": {
             "refit": refitted,
             "epochs": trained.epochs,
@@ -167,6 +199,9 @@ def score(
         },
         "seconds": {"train": round(trained.seconds, 3)},
     }
+    decision = predictor.decision
+    if decision is not None and not decision.is_plain:
+        metrics["decision"] = decision.to_manifest()
     for key in ("per_class", "per_target"):
         if key in test:
             metrics[key] = test.pop(key)

@@ -20,6 +20,7 @@ from bionn.data.samples import Source
 from bionn.data.stream import Encoded, ahead, encoded_blocks, regrouped
 from bionn.data.unlabelled import Columns, read_unlabelled
 from bionn.errors import ArtifactError, InputError, InputWarning
+from bionn.models.decision import Decision
 from bionn.models.heads import TaskKind, link
 from bionn.models.layers import feed
 from bionn.preprocess.features import FeatureEncoder
@@ -58,6 +59,12 @@ class Predictor:
         self.encoder = _encoder(manifest["input"])
         scaler = manifest["target_scaler"]
         self.target_scaler = None if scaler is None else TargetScaler.from_manifest(scaler)
+        self.decision = None
+        if self.task != "regression":
+            told = manifest.get("decision")
+            self.decision = (
+                Decision.from_manifest(told) if told else Decision.plain(len(self.classes))
+            )
         self._columns = Columns.from_manifest(manifest.get("reading", {}))
         self._table = self._features = None
         self._padding = 0
@@ -209,10 +216,11 @@ class Predictor:
     def frame(self, ids: Sequence[str] | np.ndarray, outputs: np.ndarray) -> pd.DataFrame:
         """Outputs as the columns that ``predictions.tsv`` has."""
         frame = pd.DataFrame({"id": np.asarray(ids, dtype=object)})
+        if self.decision is not None:
+            chosen = self.decision.classes_of(outputs)
+            frame["prediction"] = np.asarray(self.classes, dtype=object)[chosen]
         if self.task == "binary":
             outputs = np.column_stack([1 - outputs, outputs])
-        if self.task != "regression":
-            frame["prediction"] = np.asarray(self.classes, dtype=object)[outputs.argmax(axis=1)]
         for column, name in enumerate(self.output_columns):
             frame[name] = outputs[:, column]
         return frame

@@ -231,3 +231,31 @@ def test_missing_targets_have_no_part_in_their_own_targets_scores() -> None:
     assert math.isnan(result["per_target"]["c"]["r2"])
     means = {name: (truth[0][name] + truth[1][name]) / 2 for name in REGRESSION}
     assert {name: result[name] for name in REGRESSION} == pytest.approx(means, rel=1e-5)
+
+
+@pytest.mark.parametrize("threshold", [0.1, 0.5, 0.8])
+def test_binary_scores_at_a_threshold_are_those_of_scikit_learn(threshold: float) -> None:
+    chances, targets = binary_set(200, seed=4)
+    weights = (threshold, 1 - threshold)
+    pair = torch.from_numpy(chances), torch.from_numpy(targets)
+    found = scores("binary", *pair, ("no", "yes"), weights=weights)
+    called = chances > threshold
+    assert found["confusion"] == sk.confusion_matrix(targets, called).tolist()
+    assert found["accuracy"] == pytest.approx(sk.accuracy_score(targets, called))
+    assert found["mcc"] == pytest.approx(sk.matthews_corrcoef(targets, called))
+    assert found["f1"] == pytest.approx(sk.f1_score(targets, called))
+    plain = scores("binary", *pair, ("no", "yes"))
+    assert (found["auroc"], found["auprc"]) == (plain["auroc"], plain["auprc"])
+
+
+def test_multiclass_scores_of_weighted_decisions_are_those_of_scikit_learn() -> None:
+    chances, targets = multiclass_set(200, seed=4)
+    weights = np.array([1.0, 4.0, 0.5, 2.0])[: chances.shape[1]]
+    pair = torch.from_numpy(chances), torch.from_numpy(targets)
+    found = scores("multiclass", *pair, CLASSES, weights=weights.tolist())
+    called = (chances * weights).argmax(axis=1)
+    assert found["confusion"] == sk.confusion_matrix(targets, called).tolist()
+    assert found["accuracy"] == pytest.approx(sk.accuracy_score(targets, called))
+    assert found["mcc"] == pytest.approx(sk.matthews_corrcoef(targets, called))
+    assert found["f1"] == pytest.approx(sk.f1_score(targets, called, average="macro"))
+    assert found["auroc"] == scores("multiclass", *pair, CLASSES)["auroc"]

@@ -49,6 +49,13 @@ def make_parser() -> Parser:
         default=None,
         help="train once more on train and val rows for the chosen epochs (default: small data)",
     )
+    training.add_argument(
+        "--class-weight", metavar="W", help="none (default), balanced, or A=1,B=5: in the loss"
+    )
+    training.add_argument("--sampler", help="uniform (default), or balanced: classes drawn alike")
+    training.add_argument(
+        "--threshold", metavar="T", help="of two classes: auto (best MCC on val rows), or a number"
+    )
     training.add_argument("--min-gradient-norm", type=float, metavar="G", help="stop below it")
     training.add_argument("--min-loss-change", type=float, metavar="D", help="stop below it")
     training.add_argument("--device", help="auto, cpu, gpu")

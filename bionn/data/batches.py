@@ -48,10 +48,23 @@ class EpochOrder:
 
     Lightning calls ``set_epoch`` on ``batch_sampler.sampler`` of what it iterates over, before each
     epoch; hence the name of the attribute that holds this.
+
+    Args:
+        rows: the row numbers, ``int64``.
+        shuffle: a new order each epoch.
+        seed: of the orders.
+        classes: of each row, ``int64``, to draw as many rows of each class, and as many in all as
+            there are: those of a rare class several times an epoch, each equally often but for one,
+            those of a common class some at a time. None: every row once.
     """
 
-    def __init__(self, rows: Tensor, *, shuffle: bool, seed: int) -> None:
+    def __init__(
+        self, rows: Tensor, *, shuffle: bool, seed: int, classes: Tensor | None = None
+    ) -> None:
         self.rows = rows
+        self._members = (
+            [] if classes is None else [rows[classes == c] for c in classes.unique().tolist()]
+        )
         self.shuffle = shuffle
         self.seed = seed
         self.epoch = 0
@@ -62,10 +75,22 @@ class EpochOrder:
 
     def indices(self) -> Tensor:
         """The row numbers in this epoch's order, ``int64``."""
-        if not self.shuffle:
-            return self.rows
         generator = torch.Generator().manual_seed((self.seed << 20) + self.epoch)
-        return self.rows[torch.randperm(len(self.rows), generator=generator)]
+        rows = self._balanced(generator) if self._members else self.rows
+        if not self.shuffle:
+            return rows
+        return rows[torch.randperm(len(rows), generator=generator)]
+
+    def _balanced(self, generator: torch.Generator) -> Tensor:
+        """As many rows of each class; the classes take turns with what does not divide evenly."""
+        each, left = divmod(len(self.rows), len(self._members))
+        drawn = []
+        for number, members in enumerate(self._members):
+            quota = each + ((number + self.epoch) % len(self._members) < left)
+            times, rest = divmod(quota, len(members))
+            some = torch.randperm(len(members), generator=generator)[:rest]
+            drawn += [members] * times + [members[some]]
+        return torch.cat(drawn)
 
 
 class ResidentBatches:
@@ -79,6 +104,7 @@ class ResidentBatches:
         shuffle: a new order each epoch.
         seed: of the orders, and of the augmentation.
         augment: alters the inputs of each batch; None: they stay as they are.
+        classes: of those rows, to draw as many of each; see :class:`EpochOrder`.
 
     Example:
         >>> batches = ResidentBatches(torch.eye(5), torch.arange(5), torch.arange(5), batch_size=2)
@@ -96,12 +122,13 @@ class ResidentBatches:
         shuffle: bool = False,
         seed: int = 0,
         augment: Augment | None = None,
+        classes: Tensor | None = None,
     ) -> None:
         self.augment = augment
         self.inputs = inputs
         self.targets = targets
         self.batch_size = resolve_batch_size(batch_size, len(rows))
-        self.order = EpochOrder(rows, shuffle=shuffle, seed=seed)
+        self.order = EpochOrder(rows, shuffle=shuffle, seed=seed, classes=classes)
         self.batch_sampler = SimpleNamespace(sampler=self.order)
 
     def __len__(self) -> int:

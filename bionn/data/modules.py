@@ -6,6 +6,7 @@ from collections.abc import Callable, Sequence
 from functools import partial
 
 import lightning as L
+import numpy as np
 import torch
 from torch import Tensor
 
@@ -21,8 +22,10 @@ from bionn.data.reading import read_samples
 from bionn.data.samples import DataOptions, Source
 from bionn.data.splits import make_splits
 from bionn.data.targets import find_targets
-from bionn.errors import InputError
+from bionn.errors import InputError, did_you_mean
 from bionn.formats.fasta import IdRule
+
+SAMPLERS = ("uniform", "balanced")
 
 
 class ResidentDataModule(L.LightningDataModule):
@@ -33,6 +36,7 @@ class ResidentDataModule(L.LightningDataModule):
         batch_size: training rows a batch: ``full`` (gradient descent), 1 (stochastic) or m.
         seed: of the order of the training rows, and of their augmentation.
         augment: alterations of the training sequences; see :class:`Augmentation`.
+        sampler: ``uniform``: every training row once an epoch; ``balanced``: as many of each class.
     """
 
     def __init__(
@@ -42,14 +46,21 @@ class ResidentDataModule(L.LightningDataModule):
         batch_size: BatchSize = 256,
         seed: int = 0,
         augment: Sequence[str] | None = None,
+        sampler: str = "uniform",
     ) -> None:
         super().__init__()
+        if sampler not in SAMPLERS:
+            raise InputError(
+                f"sampler: one of {', '.join(SAMPLERS)} needed, {sampler!r} found"
+                f"{did_you_mean(sampler, SAMPLERS)}; choose one"
+            )
         resolve_batch_size(batch_size, rows=1)
         self._load = load
         self._prepared: Prepared | None = None
         self.batch_size: BatchSize = batch_size
         self.seed = seed
         self.augment = augment or ()
+        self.sampler = sampler
 
     @property
     def prepared(self) -> Prepared:
@@ -89,6 +100,19 @@ class ResidentDataModule(L.LightningDataModule):
         return len(self.classes)
 
     @property
+    def class_counts(self) -> np.ndarray | None:
+        """Training rows of each class; None for regression."""
+        return self.prepared.class_counts
+
+    @property
+    def oversampling(self) -> np.ndarray | None:
+        """How many times as often as it comes a class is drawn for training; None: no oftener."""
+        counts = self.class_counts
+        if self.sampler == "uniform" or counts is None:
+            return None
+        return counts.sum() / counts.clip(min=1) / len(counts)
+
+    @property
     def target_names(self) -> list[str]:
         """The target columns."""
         return list(self.prepared.targets.names)
@@ -108,8 +132,17 @@ class ResidentDataModule(L.LightningDataModule):
         augment = None
         if self.augment:
             augment = Augmentation.parse(self.augment, self.prepared.encoder)
+        classes = None
+        if self.sampler == "balanced":
+            if self.task == "regression":
+                raise InputError(
+                    "sampler: classes needed to balance, a regression found; leave it out"
+                )
+            classes = self.prepared.outputs[torch.from_numpy(self.prepared.split.train)]
         shuffle = self.batch_size != "full"
-        return self._batches("train", self.batch_size, shuffle=shuffle, augment=augment)
+        return self._batches(
+            "train", self.batch_size, shuffle=shuffle, augment=augment, classes=classes
+        )
 
     def val_dataloader(self) -> ResidentBatches:
         """Validation batches in file order."""
@@ -130,6 +163,7 @@ class ResidentDataModule(L.LightningDataModule):
         *,
         shuffle: bool = False,
         augment: Augmentation | None = None,
+        classes: Tensor | None = None,
     ) -> ResidentBatches:
         prepared = self.prepared
         return ResidentBatches(
@@ -140,6 +174,7 @@ class ResidentDataModule(L.LightningDataModule):
             shuffle=shuffle,
             seed=self.seed,
             augment=augment,
+            classes=classes,
         )
 
 
@@ -205,6 +240,7 @@ class FastaDataModule(ResidentDataModule):
         allow_missing: leave out samples without a target and targets without a sample.
         target_transform: ``zscore``, ``log1p`` or ``none``.
         batch_size: ``full``, 1 or a number between.
+        sampler: ``uniform`` or ``balanced``: as many training rows of each class.
         seed: of the split and of the order of the training rows.
     """
 
@@ -247,6 +283,7 @@ class FastaDataModule(ResidentDataModule):
         allow_missing: bool = False,
         target_transform: str = "zscore",
         batch_size: BatchSize = 256,
+        sampler: str = "uniform",
         seed: int = 0,
     ) -> None:
         options = DataOptions(
@@ -289,6 +326,7 @@ class FastaDataModule(ResidentDataModule):
             batch_size=batch_size,
             seed=seed,
             augment=augment,
+            sampler=sampler,
         )
 
 
@@ -323,6 +361,7 @@ class ExpressionDataModule(ResidentDataModule):
         batch_effect: ``one-hot`` or ``center``.
         target_transform: ``zscore``, ``log1p`` or ``none``.
         batch_size: ``full``, 1 or a number between.
+        sampler: ``uniform`` or ``balanced``: as many training rows of each class.
         seed: of the split and of the order of the training rows.
     """
 
@@ -356,6 +395,7 @@ class ExpressionDataModule(ResidentDataModule):
         batch_effect: str = "one-hot",
         target_transform: str = "zscore",
         batch_size: BatchSize = 256,
+        sampler: str = "uniform",
         seed: int = 0,
     ) -> None:
         options = DataOptions(
@@ -386,5 +426,8 @@ class ExpressionDataModule(ResidentDataModule):
             seed=seed,
         )
         super().__init__(
-            partial(load_prepared, inputs, options, fold), batch_size=batch_size, seed=seed
+            partial(load_prepared, inputs, options, fold),
+            batch_size=batch_size,
+            seed=seed,
+            sampler=sampler,
         )

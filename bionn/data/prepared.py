@@ -17,6 +17,7 @@ from bionn.data.splits import Split
 from bionn.data.targets import Targets
 from bionn.errors import FormatError, InputError
 from bionn.metrics import scores
+from bionn.models.decision import Decision
 from bionn.preprocess.encoding import ONE_HOT, SequenceFeatures
 from bionn.preprocess.features import FeatureEncoder, FeatureOptions
 from bionn.preprocess.sequences import ALIGNMENTS, LengthError, SequenceEncoder
@@ -64,12 +65,24 @@ class Prepared:
         """What makes features of codes, where k-mers are asked for; see :class:`SequenceFeatures`."""
         return self.encoder.features() if isinstance(self.encoder, SequenceEncoder) else None
 
-    def score(self, outputs: np.ndarray, rows: np.ndarray) -> dict[str, Any]:
+    @property
+    def class_counts(self) -> np.ndarray | None:
+        """Training rows of each class; None for regression."""
+        if self.targets.task == "regression":
+            return None
+        return np.bincount(
+            self.targets.values[self.split.train], minlength=len(self.targets.classes)
+        )
+
+    def score(
+        self, outputs: np.ndarray, rows: np.ndarray, decision: Decision | None = None
+    ) -> dict[str, Any]:
         """Scores of any model's outputs for some rows; see :func:`bionn.metrics.scores`.
 
         Args:
             outputs: probabilities ``(n,)`` or ``(n, K)``, or values ``(n, T)`` in the targets' units.
             rows: the n row numbers.
+            decision: how probabilities become classes; the most probable one when None.
         """
         targets = self.targets
         return scores(
@@ -77,6 +90,7 @@ class Prepared:
             torch.as_tensor(outputs),
             torch.from_numpy(targets.values[rows]),
             targets.names if targets.task == "regression" else targets.classes,
+            weights=None if decision is None else decision.weights,
         )
 
     def manifest(self) -> dict[str, Any]:

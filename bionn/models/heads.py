@@ -30,7 +30,14 @@ def link(task: TaskKind, logits: Tensor) -> Tensor:
     return F.softmax(logits, dim=1) if task == "multiclass" else logits
 
 
-def objective(task: TaskKind, logits: Tensor, targets: Tensor, **options: Any) -> Tensor:
+def objective(
+    task: TaskKind,
+    logits: Tensor,
+    targets: Tensor,
+    *,
+    class_weight: Tensor | None = None,
+    **options: Any,
+) -> Tensor:
     """The loss that a task minimises: cross-entropy, or the mean squared error.
 
     A missing target has no part in it: the mean is over those that are there, and the gradient for
@@ -40,8 +47,12 @@ def objective(task: TaskKind, logits: Tensor, targets: Tensor, **options: Any) -
         task: which.
         logits: ``(N, 1)``, ``(N, K)`` or ``(N, T)``.
         targets: class indices ``(N,)``, or standardised targets ``(N, T)``, NaN where missing.
+        class_weight: of classes, ``(K,)``, 2 for two: each row's loss is multiplied by its class's. The
+            sum is divided by the number of rows, not by that of weights, which varies with the batch.
         **options: of the loss function.
     """
+    if class_weight is not None:
+        return _weighted(task, logits, targets, class_weight.to(logits.dtype)) / len(targets)
     if task == "binary":
         return F.binary_cross_entropy_with_logits(
             logits.squeeze(1), targets.to(logits.dtype), **options
@@ -59,6 +70,19 @@ def objective(task: TaskKind, logits: Tensor, targets: Tensor, **options: Any) -
         **options,
     )
     return total / present.sum().clamp(min=1)
+
+
+def _weighted(task: TaskKind, logits: Tensor, targets: Tensor, weights: Tensor) -> Tensor:
+    """The weighted cross-entropy, summed over rows."""
+    if task == "multiclass":
+        return F.cross_entropy(logits, targets, weights, reduction="sum")
+    loss = F.binary_cross_entropy_with_logits(
+        logits.squeeze(1),
+        targets.to(logits.dtype),
+        reduction="sum",
+        pos_weight=weights[1] / weights[0],
+    )
+    return loss * weights[0]
 
 
 def evidence(targets: Tensor) -> Tensor:

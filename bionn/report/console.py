@@ -64,6 +64,10 @@ def print_training(console: Console, prepared: Prepared, options: TrainingOption
     )
     if options.augment:
         console.print(f"  training sequences altered at each step: {', '.join(options.augment)}")
+    if options.class_weight != "none":
+        console.print(f"  classes weighted: {escape(options.class_weight)}")
+    if options.sampler != "uniform":
+        console.print("  as many training rows of each class an epoch")
     again = ", then once more on train and val rows" if options.refit else ""
     console.print(f"  up to {options.max_epochs} epochs, patience {options.patience}{again}")
 
@@ -83,15 +87,34 @@ def print_result(console: Console, directory: Path, metrics: dict[str, Any]) -> 
         shown(metrics["test"][name]) + (f" ±{spread[name]:.3f}" if spread else "") for name in names
     ]
     table.add_row("network", *network, style="bold")
+    plain = metrics["test"].get("plain")
+    if plain:
+        table.add_row(
+            "  at 0.5" if metrics["task"] == "binary" else "  most probable",
+            *(shown(plain.get(name)) for name in names),
+        )
     for baseline, parts in metrics["baselines"].items():
         table.add_row(baseline, *(shown(parts["test"].get(name)) for name in names))
     console.print()
     console.print(table)
+    if plain:
+        console.print(_decision(metrics))
     for sentence in verdict(metrics):
         console.print(sentence)
     console.print(f"files: {escape(str(directory))}/", style="bold")
     seconds = metrics["seconds"]
     console.print(f"time: {seconds['total']:.1f} s, {seconds['train']:.1f} s of it training")
+
+
+def _decision(metrics: dict[str, Any]) -> str:
+    """How the network's classes were decided."""
+    folds = metrics.get("folds", [metrics])
+    rule = folds[0]["decision"]["rule"]
+    thresholds = [fold["decision"]["threshold"] for fold in folds]
+    if None in thresholds:
+        return f"network: classes decided {rule}; probabilities are those of classes as they come"
+    shown_each = ", ".join(f"{threshold:.3g}" for threshold in thresholds)
+    return f"network: positive above a probability of {shown_each} ({rule})"
 
 
 def verdict(metrics: dict[str, Any]) -> list[str]:

@@ -7,6 +7,7 @@ from collections.abc import Callable, Iterable, Sequence
 from typing import Any, Literal
 
 import lightning as L
+import numpy as np
 import torch
 from lightning.pytorch.trainer.states import TrainerFn
 from torch import Tensor
@@ -15,6 +16,7 @@ from torch.optim import Optimizer
 from bionn.data.batches import Batch
 from bionn.errors import InputError
 from bionn.metrics import Scores
+from bionn.models.decision import class_weights, logit_shift
 from bionn.models.heads import TaskKind, evidence, link, objective
 from bionn.models.layers import feed, set_code_table
 
@@ -39,6 +41,11 @@ class Task(L.LightningModule):
         weight_decay: of AdamW, on weights and not on biases.
         schedule: ``one_cycle`` rises and falls to nothing over the epochs of the trainer;
             ``constant`` stays.
+        class_weight: of the classes in the training loss: ``balanced``, ``A=1,B=5`` or a number each.
+
+    Weights, and a data module that draws rows of each class in other shares than they have, bias the
+    logits; ``logit_shift`` says by how much. Losses and scores of validation and test rows, and
+    predictions, are without that bias, and so comparable whatever the weights.
     """
 
     def __init__(
@@ -51,6 +58,7 @@ class Task(L.LightningModule):
         learning_rate: float = 1e-3,
         weight_decay: float = 1e-2,
         schedule: Schedule = "one_cycle",
+        class_weight: str | Sequence[float] | None = None,
     ) -> None:
         super().__init__()
         if schedule not in ("constant", "one_cycle"):
@@ -64,7 +72,11 @@ class Task(L.LightningModule):
         self.learning_rate = learning_rate
         self.weight_decay = weight_decay
         self.schedule: Schedule = schedule
+        self.names = list(names)
+        self.class_weight = class_weight
         self.scores = Scores(kind, names)
+        self.register_buffer("loss_weight", None, persistent=False)
+        self.register_buffer("logit_shift", None, persistent=False)
         self.register_buffer("code_table", None, persistent=False)
         self.features: torch.nn.Module | None = None
         self._train_losses: list[tuple[Tensor, Tensor]] = []
@@ -87,13 +99,15 @@ class Task(L.LightningModule):
         features = getattr(data, "sequence_features", None)
         self.features = None if features is None else features.to(self.device)
 
+        self._set_weights(getattr(data, "class_counts", None), getattr(data, "oversampling", None))
+
     def forward(self, inputs: Tensor) -> Tensor:
         """Logits ``(N, out)`` for codes, one-hot columns or features."""
         return self.model(feed(self.model, inputs, self.code_table, self.features))
 
     def loss(self, logits: Tensor, targets: Tensor) -> Tensor:
-        """The objective, a mean over the batch."""
-        return objective(self.kind, logits, targets)
+        """The objective in training, a mean over the batch."""
+        return objective(self.kind, logits, targets, class_weight=self.loss_weight)
 
     def training_step(self, batch: Batch, batch_idx: int) -> Tensor:
         """The objective on a batch."""
@@ -137,7 +151,7 @@ class Task(L.LightningModule):
     def predict_step(self, batch: Batch, batch_idx: int) -> Tensor:
         """Probabilities, or values in standardised units."""
         del batch_idx
-        return link(self.kind, self(batch.inputs))
+        return link(self.kind, self._unbiased(self(batch.inputs)))
 
     def configure_optimizers(self) -> Any:
         """AdamW, or the optimiser asked for, under the schedule."""
@@ -172,9 +186,30 @@ class Task(L.LightningModule):
             "lr_scheduler": {"scheduler": scheduler, "interval": "step"},
         }
 
+    def _set_weights(self, counts: np.ndarray | None, oversampling: np.ndarray | None) -> None:
+        """Weights of the loss, and what they and the drawing of rows add to the logits."""
+        weights = None
+        if self.class_weight is not None:
+            if isinstance(self.class_weight, str) and counts is None:
+                raise InputError(
+                    "class_weight: a number for each class needed, as this data module does not "
+                    f"count its classes; {self.class_weight!r} found; give a list"
+                )
+            known = np.ones(len(self.names)) if counts is None else counts
+            weights = class_weights(self.class_weight, self.names, known)
+        if weights is not None:
+            self.loss_weight = torch.as_tensor(weights, dtype=torch.float32, device=self.device)
+        factors = [factor for factor in (weights, oversampling) if factor is not None]
+        if factors:
+            shift = logit_shift(np.prod(factors, axis=0))
+            self.logit_shift = torch.as_tensor(shift, dtype=torch.float32, device=self.device)
+
+    def _unbiased(self, logits: Tensor) -> Tensor:
+        return logits if self.logit_shift is None else logits - self.logit_shift
+
     def _evaluate(self, batch: Batch, *, scored: bool) -> None:
-        logits = self(batch.inputs)
-        loss = self.loss(logits, batch.targets).detach()
+        logits = self._unbiased(self(batch.inputs))
+        loss = objective(self.kind, logits, batch.targets).detach()
         self._other_losses.append((loss, evidence(batch.targets)))
         if scored:
             self.scores.update(link(self.kind, logits), batch.targets)

@@ -20,6 +20,7 @@ class Classifier(Task):
         learning_rate: the peak of the schedule.
         weight_decay: of AdamW.
         schedule: ``one_cycle`` or ``constant``.
+        class_weight: ``balanced``, ``A=1,B=5`` or a number a class; see :class:`Task`.
 
     Raises:
         InputError: fewer than two classes.
@@ -39,6 +40,7 @@ class Classifier(Task):
         learning_rate: float = 1e-3,
         weight_decay: float = 1e-2,
         schedule: Schedule = "one_cycle",
+        class_weight: str | list[float] | None = None,
     ) -> None:
         if len(classes) < 2:
             raise InputError(f"classes: at least 2 needed, {len(classes)} found")
@@ -50,4 +52,5 @@ class Classifier(Task):
             learning_rate=learning_rate,
             weight_decay=weight_decay,
             schedule=schedule,
+            class_weight=class_weight,
         )

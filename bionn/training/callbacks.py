@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from copy import deepcopy
 from pathlib import Path
 from typing import Any
 
@@ -15,6 +16,7 @@ from torch.optim import Optimizer
 
 from bionn import artifact
 from bionn.data.modules import ResidentDataModule
+from bionn.models.decision import take_off
 
 
 class KeepBest(L.Callback):
@@ -196,7 +198,12 @@ class SaveModel(L.Callback):
         directory = Path(
             self.directory or Path(trainer.log_dir or trainer.default_root_dir) / "model"
         )
-        artifact.save(directory, pl_module.model, data.prepared.manifest())  # pyright: ignore[reportArgumentType]
+        shift, model = getattr(pl_module, "logit_shift", None), pl_module.model
+        if isinstance(shift, Tensor) and isinstance(model, torch.nn.Module):
+            model = deepcopy(model)
+            if not take_off(model, shift.cpu().double().numpy()):
+                print("note: probabilities of the saved network are those of the weighted classes")
+        artifact.save(directory, model, data.prepared.manifest())  # pyright: ignore[reportArgumentType]
         print(f"model: {directory}")
 
 

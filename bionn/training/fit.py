@@ -28,6 +28,7 @@ from bionn.data.batches import resolve_batch_size
 from bionn.data.modules import ResidentDataModule
 from bionn.data.prepared import Prepared
 from bionn.errors import InputError, Stopped
+from bionn.models.decision import class_weights, take_off
 from bionn.models.mlp import MLP
 from bionn.tasks.base import Task
 from bionn.tasks.classifier import Classifier
@@ -87,7 +88,8 @@ def build_task(prepared: Prepared, options: TrainingOptions) -> Task:
     if targets.task == "regression":
         make_task = partial(Regressor, target_names=targets.names)
     else:
-        make_task = partial(Classifier, classes=targets.classes)
+        weight = None if options.class_weight == "none" else options.class_weight
+        make_task = partial(Classifier, classes=targets.classes, class_weight=weight)
     assert options.learning_rate is not None
     assert options.weight_decay is not None
     return make_task(model, learning_rate=options.learning_rate, weight_decay=options.weight_decay)
@@ -122,9 +124,48 @@ def check(prepared: Prepared, options: TrainingOptions) -> None:
     resolve_batch_size(options.batch_size, len(prepared.split.train))
     if options.augment:
         Augmentation.parse(options.augment, prepared.encoder)
+    _check_imbalance(prepared, options)
     with seeded(options.seed), quiet_lightning():
         build_task(prepared, options)
         _trainer(options, [], enable_checkpointing=False)
+
+
+def _check_imbalance(prepared: Prepared, options: TrainingOptions) -> None:
+    """Refuse weights, sampler and threshold that do not fit each other or the targets."""
+    ResidentDataModule(lambda: prepared, sampler=options.sampler)
+    targets, counts, threshold = prepared.targets, prepared.class_counts, options.threshold
+    asked = {
+        "class-weight": options.class_weight != "none",
+        "sampler": options.sampler != "uniform",
+        "threshold": threshold is not None,
+    }
+    if counts is None:
+        for name, given in asked.items():
+            if given:
+                raise InputError(f"{name}: classes needed, a regression found; leave it out")
+        return
+    class_weights(options.class_weight, targets.classes, counts)
+    if asked["class-weight"] and asked["sampler"]:
+        raise InputError(
+            "class-weight: not together with sampler balanced, which would count the imbalance "
+            "twice; choose one of them"
+        )
+    if threshold is not None and targets.task != "binary":
+        raise InputError(
+            f"threshold: 2 classes needed, {len(targets.classes)} found; leave it out, or weigh the "
+            "classes with class-weight"
+        )
+    if threshold not in (None, "auto") and not 0 < _share(threshold) < 1:
+        raise InputError(
+            f"threshold: auto or a number between 0 and 1 needed, {threshold!r} found; choose one"
+        )
+
+
+def _share(value: object) -> float:
+    try:
+        return float(str(value))
+    except ValueError:
+        return math.nan
 
 
 def train(
@@ -201,7 +242,10 @@ def _fit(
     *,
     validate: bool = True,
 ) -> tuple[torch.nn.Module, L.Trainer]:
-    """One training from the seed on; the network on the CPU in evaluation mode, and the trainer."""
+    """One training from the seed on; the network on the CPU in evaluation mode, and the trainer.
+
+    Its logits are those of the classes as they come, whatever their weights in training.
+    """
     assert options.batch_size is not None
     with seeded(options.seed), quiet_lightning():
         task = build_task(prepared, options)
@@ -210,6 +254,7 @@ def _fit(
             batch_size=options.batch_size,
             seed=options.seed,
             augment=options.augment,
+            sampler=options.sampler,
         )
         trainer = _trainer(
             options,
@@ -229,7 +274,11 @@ def _fit(
         finally:
             if threading.current_thread() is threading.main_thread():
                 signal.signal(signal.SIGINT, before)
-    return task.model.cpu().eval(), trainer
+    model = task.model.cpu().eval()
+    if task.logit_shift is not None:
+        fits = take_off(model, task.logit_shift.cpu().double().numpy())
+        assert fits, "an MLP's last layer has a bias"
+    return model, trainer
 
 
 def _trainer(options: TrainingOptions, callbacks: list[L.Callback], **settings: Any) -> L.Trainer:

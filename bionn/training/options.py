@@ -42,6 +42,10 @@ class TrainingOptions:
         patience: epochs without a better validation loss before training stops.
         refit: train once more on training and validation rows together, for as many epochs as were
             best; the validation scores stay those of the network that chose them.
+        class_weight: of the classes in the loss: ``none``, ``balanced`` or ``A=1,B=5``.
+        sampler: ``uniform``, or ``balanced``: as many training rows of each class.
+        threshold: above which probability the positive one of two classes is predicted: a number, or
+            ``auto``, the best on validation rows; as the classes were weighted when None.
         min_gradient_norm: stop when the gradient's norm falls below this.
         min_loss_change: stop when the training loss changes by less from epoch to epoch.
         device: ``auto``, ``cpu``, ``gpu``, ... as Lightning's ``accelerator``.
@@ -62,6 +66,9 @@ class TrainingOptions:
     max_epochs: int | None = None
     patience: int | None = None
     refit: bool | None = None
+    class_weight: str = "none"
+    sampler: str = "uniform"
+    threshold: str | float | None = None
     min_gradient_norm: float | None = None
     min_loss_change: float | None = None
     device: str = "auto"
@@ -83,7 +90,7 @@ def choose(options: TrainingOptions, prepared: Prepared) -> TrainingOptions:
         prepared: the data to be trained on.
 
     Returns:
-        Options without None but for the two thresholds.
+        Options without None but for the thresholds.
     """
     rows = len(prepared.split.train)
     classifies, features = prepared.targets.task != "regression", prepared.features

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 from typing import Any
 
 import pytest
@@ -94,3 +95,46 @@ def test_evaluation_batches_are_smaller_where_a_row_has_very_many_features() -> 
     assert evaluation_rows(2**17) * 2**17 == EVALUATION_NUMBERS
     assert evaluation_rows(0) == EVALUATION_ROWS
     assert evaluation_rows(10**12) == 1
+
+
+def balanced(counts: list[int], seed: int = 0, **options: Any) -> ResidentBatches:
+    classes = torch.repeat_interleave(torch.arange(len(counts)), torch.tensor(counts))
+    rows = torch.arange(len(classes)) * 2 + 1
+    inputs = torch.zeros(2 * len(classes) + 1, 1)
+    return ResidentBatches(
+        inputs, torch.zeros(len(inputs)), rows, classes=classes, seed=seed, batch_size=4, **options
+    )
+
+
+@given(
+    st.lists(st.integers(1, 30), min_size=2, max_size=4), st.integers(0, 50), st.integers(0, 2**32)
+)
+def test_a_balanced_epoch_has_as_many_rows_of_each_class(
+    counts: list[int], epoch: int, seed: int
+) -> None:
+    rows = torch.tensor(order(balanced(counts, seed=seed, shuffle=True), epoch))
+    total, classes = sum(counts), len(counts)
+    assert len(rows) == total
+    bounds = torch.tensor([0, *torch.tensor(counts).cumsum(0).tolist()]) * 2
+    for low, high in zip(bounds[:-1].tolist(), bounds[1:].tolist(), strict=True):
+        own = rows[(rows > low) & (rows <= high)]
+        assert abs(len(own) - total / classes) < 1
+        times = torch.bincount(own, minlength=high + 1)[low + 1 : high + 1 : 2]
+        assert times.max() - times.min() <= 1  # each row as often as any other of its class
+    assert (rows % 2 == 1).all()
+
+
+def test_every_row_of_a_common_class_has_its_turn() -> None:
+    of = balanced([90, 10], shuffle=True)
+    seen = set(itertools.chain.from_iterable(order(of, epoch) for epoch in range(25)))
+    assert len(seen) == 100
+
+
+def test_a_balanced_order_is_a_function_of_seed_and_epoch_alone() -> None:
+    orders = [order(balanced([30, 5, 9], shuffle=True), epoch) for epoch in range(5)]
+    torch.manual_seed(5)
+    again = balanced([30, 5, 9], shuffle=True)
+    assert [order(again, epoch) for epoch in reversed(range(5))] == orders[::-1]
+    assert len({tuple(one) for one in orders}) == 5
+    assert order(balanced([30, 5, 9], seed=1, shuffle=True)) != orders[0]
+    assert sorted(order(balanced([30, 5, 9]), 2)) == sorted(orders[2])  # drawn though not shuffled
