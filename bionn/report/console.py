@@ -41,11 +41,11 @@ def print_training(console: Console, prepared: Prepared, options: TrainingOption
     encoder = prepared.encoder
     if isinstance(encoder, SequenceEncoder):
         aligned = f", aligned {encoder.align}" if encoder.align else ""
-        coded = "" if encoder.encoding == ONE_HOT else f", as {encoder.encoding}"
+        shown = f"{encoder.length} positions of {encoder.alphabet}{aligned}"
+        if encoder.encoding != ONE_HOT:
+            shown = f"{encoder.encoding} of {shown}"
         strands = ", predictions over both strands" if encoder.both_strands else ""
-        console.print(
-            f"inputs: {encoder.length} positions of {encoder.alphabet}{aligned}{coded}{strands}"
-        )
+        console.print(f"inputs: {shown}{strands}")
     else:
         console.print(f"inputs: {encoder.describe()}")
         for note in encoder.notes:
