@@ -22,6 +22,7 @@ def add_data_options(parser: Parser) -> None:
     data.add_argument(
         "--label-pattern", metavar="REGEX", help="named groups in FASTA headers are columns"
     )
+    data.add_argument("--orient", help="rows of a table: samples, genes or auto (by the names)")
     data.add_argument("--genome", metavar="FASTA", help="what the regions of BED inputs are of")
     data.add_argument("--window", type=int, metavar="W", help="positions around a region's middle")
     data.add_argument("--features", nargs="+", metavar="COL", help="feature columns")

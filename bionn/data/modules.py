@@ -339,6 +339,7 @@ class ExpressionDataModule(ResidentDataModule):
         features: the feature columns; all numeric ones but the targets when None.
         labels: a sample sheet with a row an id, which holds the target.
         id_column: the column of ids.
+        orient: what the rows are: ``samples``, ``genes`` or ``auto``.
         split: ``stratified``, ``random``, ``group`` or ``leave-one-group-out``.
         split_column: a column of ``train`` / ``val`` / ``test``.
         fold_column: a column of fold numbers.
@@ -373,6 +374,7 @@ class ExpressionDataModule(ResidentDataModule):
         features: list[str] | None = None,
         labels: str | None = None,
         id_column: str | None = None,
+        orient: str = "auto",
         split: str | None = "stratified",
         split_column: str | None = None,
         fold_column: str | None = None,
@@ -403,6 +405,7 @@ class ExpressionDataModule(ResidentDataModule):
             target=target,
             features=features,
             id_column=id_column,
+            orient=orient,
             split=split,
             split_column=split_column,
             fold_column=fold_column,

@@ -21,6 +21,7 @@ from bionn.data.columns import (
 )
 from bionn.data.joining import join, repeated
 from bionn.data.opening import joined_name, open_inputs, open_sheet
+from bionn.data.orientation import oriented
 from bionn.data.records import PackedRecords, id_array, pack_cells
 from bionn.data.samples import DataOptions, Samples, Source, concatenate
 from bionn.errors import FormatError, InputError, did_you_mean
@@ -52,6 +53,10 @@ def read_samples(inputs: Source | Sequence[Source], options: DataOptions) -> Sam
     sheet = None
     if options.labels is not None:
         sheet = open_sheet(options.labels, options, beside_fasta=not tables)
+    turned = [oriented(file, sheet, options) for file in tables]
+    tables, said = [table for table, _ in turned], [note for _, note in turned if note]
+    left = iter(tables)
+    files = [next(left) if isinstance(file, Table) else file for file in files]
     order: tuple[str, ...] = ()
     if not tables:
         _refuse_for_fasta(options)
@@ -69,6 +74,7 @@ def read_samples(inputs: Source | Sequence[Source], options: DataOptions) -> Sam
                 raise repeated(file.ids.tolist(), file.where)
         pieces.append(piece if not part else replace(piece, table=piece.table.assign(part=part)))
     samples = concatenate(pieces, [_shown(source) for source, _ in sources])
+    samples = replace(samples, notes=(*said, *samples.notes))
     if samples.features is not None:
         _refuse_for_features(tables[0], options)
     if sheet is not None:

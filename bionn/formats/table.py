@@ -30,11 +30,13 @@ class Table:
         frame: the cells as stripped strings, or the typed columns of a Parquet file or DataFrame.
         path: the file, for messages (``<table>`` for a DataFrame).
         lines: the line on which each row begins, ``int64 (rows,)``; None for Parquet or a DataFrame.
+        samples: the column of the file that each row was, if the file is genes x samples.
     """
 
     frame: pd.DataFrame
     path: Path
     lines: np.ndarray | None = None
+    samples: tuple[str, ...] | None = None
 
     @classmethod
     def from_frame(cls, frame: pd.DataFrame) -> Table:
@@ -50,10 +52,35 @@ class Table:
         return list(self.frame.columns)
 
     def where(self, row: int) -> str:
-        """``file:line`` of a row."""
+        """``file:line`` of a row, or the column that it was."""
+        if self.samples is not None:
+            return f"{self.path}, column {self.samples[row]!r}"
         if self.lines is None:
             return f"{self.path}, row {row + 1}"
         return f"{self.path}:{self.lines[row]}"
+
+    def transposed(self, id_name: str) -> Table:
+        """A table genes x samples as samples x genes: the first column names the new columns.
+
+        Args:
+            id_name: what the column of the sample names is called.
+
+        Raises:
+            FormatError: a gene without a name, or a name that stands twice; says its line.
+        """
+        genes, samples = self.text(self.columns[0]), self.columns[1:]
+        seen: dict[str, int] = {id_name: -1}
+        for row, gene in enumerate(genes):
+            if not gene or gene in seen:
+                need = f"another name than {gene!r} (the second of it)" if gene else "a name"
+                raise FormatError(
+                    f"{self.where(row)}: column {self.columns[0]!r}: {need} needed for the gene; "
+                    "rename or remove one"
+                )
+            seen[gene] = row
+        frame = self.frame.iloc[:, 1:].T.set_axis(genes, axis=1).reset_index(drop=True)
+        frame.insert(0, id_name, pd.Series(samples, dtype=object))
+        return Table(frame, self.path, samples=tuple(samples))
 
     def require(self, column: str) -> str:
         """The column's name, if the table has it.
@@ -67,7 +94,7 @@ class Table:
             if column in self.text(self.columns[0]):
                 hint = (
                     f"; a cell of column {self.columns[0]!r} is called so: if the table is genes x "
-                    "samples, transpose it"
+                    "samples, transpose it, or say so with orient genes"
                 )
             raise InputError(
                 f"{self.path}: no column {column!r}{did_you_mean(column, self.columns)}; "
