@@ -10,6 +10,8 @@ from hypothesis import settings
 
 from tests.support.public import PUBLIC
 
+collect_ignore = ["fuzz"]  # run by hand: make fuzz
+
 # The same examples on every machine, however slow it is.
 settings.register_profile("bionn", derandomize=True, database=None, deadline=None)
 settings.load_profile("bionn")

@@ -10,6 +10,7 @@ import pytest
 
 from bionn.errors import FormatError
 from bionn.formats.fasta import read_fasta
+from bionn.formats.table import read_table
 from tests.support.public import PUBLIC
 from tests.support.refusals import refused
 
@@ -54,3 +55,11 @@ def test_no_line_of_other_formats_is_taken_for_a_record(public: Path) -> None:
     for path in tables:
         with refused(f"{path}:1: ", "'>'", kind=FormatError):
             read_fasta(path)
+
+
+def test_no_vcf_file_is_taken_for_a_table(public: Path) -> None:
+    paths = [path for path in (public / "messy").glob("*/*") if ".vcf" in path.name]
+    assert len(paths) > 5
+    for path in paths:
+        with refused(f"{path}:1: ", "as in VCF", kind=FormatError):
+            read_table(path)
