@@ -30,7 +30,10 @@ from bionn.sequences.alphabet import alphabet_named
 from bionn.sequences.windows import Windows
 
 _BATCHES = 4
-"""Batches of the network that are read and written at a time."""
+"""Batches of the network that are written at a time."""
+
+_READ_ROWS = 1024
+"""Samples read and encoded at a time: few enough to stay in a processor's cache from step to step."""
 
 
 class Predictor:
@@ -144,7 +147,7 @@ class Predictor:
             self.encoder,
             self._columns,
             columns,
-            rows=_BATCHES * evaluation_rows(self.encoder.input_shape),
+            rows=min(_READ_ROWS, evaluation_rows(self.encoder.input_shape)),
             pieces=windows is not None,
             notes=notes,
         )

@@ -1,6 +1,7 @@
 """Prediction for new samples: the same from every source, by name, in the targets' own units."""
 
 import json
+import tracemalloc
 from functools import partial
 from pathlib import Path
 from textwrap import wrap
@@ -391,3 +392,29 @@ def test_a_table_model_takes_rows_block_by_block(
     (tmp_path / "new.csv").write_text("\n".join(lines))
     with pytest.raises(FormatError, match=r"new\.csv:61: column 'gene2': a number needed, 'bad"):
         on_table.predict(tmp_path / "new.csv")
+
+
+@pytest.mark.parametrize("windows", [None, Windows(12, 240)])
+def test_four_times_the_file_needs_no_more_memory(
+    windows: Windows | None,
+    on_sequences: Predictor,
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setattr("bionn.data.batches.EVALUATION_ROWS", 64)
+    monkeypatch.setattr(unlabelled, "read_pieces", partial(fasta.read_pieces, symbols=5000))
+    monkeypatch.setattr(fasta, "text_blocks", partial(text_blocks, size=5000))
+    peaks = []
+    for records in (3000, 12000):
+        path = tmp_path / f"{records}.fa"
+        if windows is None:
+            path.write_text("".join(f">{'x' * 200}{n}\nACGTACGTACGT\n" for n in range(records)))
+        else:  # one record
+            path.write_text(">long\n" + "ACGTACGTACGT" * 20 * records)
+        tracemalloc.start()
+        rows = sum(len(block) for block in on_sequences.blocks(path, windows=windows))
+        peaks.append(tracemalloc.get_traced_memory()[1])
+        tracemalloc.stop()
+        assert rows == records + (windows is not None)
+    assert path.stat().st_size > 2_500_000
+    assert peaks[1] < peaks[0] + 400_000

@@ -220,6 +220,9 @@ def record_ids(titles: list[str], id_rule: IdRule) -> list[str]:
     """The first word of each header, or all of it; ``""`` where there is none."""
     if id_rule == "full":
         return [title.strip() for title in titles]
+    together = "".join(titles)
+    if all(titles) and together.split(None, 1) == [together]:
+        return titles  # no blank in any: one search instead of one a header
     words = [title.split(None, 1) for title in titles]
     return [word[0] if word else "" for word in words]
 
@@ -278,9 +281,9 @@ def _parse(path: Path) -> Iterator[tuple[list[str], list[str]]]:
         body.append(rest)
         if not starts:
             continue
-        pairs = [start.partition("\n") for start in starts]
-        titles = [title for title, _, _ in pairs]
-        bodies = [body for _, _, body in pairs]
+        titles, _, bodies = map(
+            list, zip(*[start.partition("\n") for start in starts], strict=True)
+        )
         if title is not None:
             titles.insert(0, title)
             bodies.insert(0, "".join(body))

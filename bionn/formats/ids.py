@@ -15,8 +15,8 @@ SPILLED = 1 << 20
 _FAN = 16
 """How many runs of one size are merged into one."""
 
-_BITS = 1 << 29
-"""Of the filter (64 MB) that spares nearly every new id the search in the runs."""
+_BITS = 1 << 27
+"""Of the filter (16 MB) that spares nearly every new id the search in the runs."""
 
 
 class UniqueIds:
