@@ -103,6 +103,7 @@ def predict(fasta: Path, model: Path, output: Path, threads: int) -> dict[str, f
 def child(fasta: str, model: str, output: str) -> None:
     """What that process does."""
     predictor = load(model)
+    assert isinstance(predictor.encoder, SequenceEncoder)
     predictor.predict(["A" * predictor.encoder.length])  # kernels are compiled and loaded
     before = int(Path("/proc/self/statm").read_text().split()[1]) * resource.getpagesize()
     begin = time.perf_counter()
