@@ -12,6 +12,7 @@ from typing import Any, cast
 import pandas as pd
 
 from bionn.data.columns import find_id_column, find_sequence_column, require_cells, some
+from bionn.data.opening import join_columns, joined_name
 from bionn.data.prepared import Encoder
 from bionn.data.samples import Source
 from bionn.errors import FormatError, InputError, did_you_mean
@@ -35,6 +36,7 @@ class Columns:
         id_rule: which part of a FASTA header is the id; the first word when None.
         sequence_column: the column of sequences.
         names: the column names of a table without a header line.
+        pieces: the columns that the sequences of the training data were put together from.
         missing_features: whether a feature without a column is an ``error``, or to ``impute``.
     """
 
@@ -43,15 +45,18 @@ class Columns:
     sequence_column: str | None = None
     names: Sequence[str] | None = None
     missing_features: str = "error"
+    pieces: tuple[str, ...] = ()
 
     @classmethod
     def from_manifest(cls, manifest: dict[str, Any]) -> Columns:
         """As the training data were read."""
+        pieces = manifest.get("sequence_column")
         return cls(
             manifest.get("id_column"),
             cast(IdRule, manifest.get("id_rule", "first")),
-            manifest.get("sequence_column"),
+            joined_name(pieces) if isinstance(pieces, list) else pieces,
             manifest.get("columns"),
+            pieces=tuple(pieces) if isinstance(pieces, list) else (),
         )
 
     def in_table(self, table: Table) -> Columns:
@@ -190,6 +195,8 @@ def _table_rows(
     columns, id_column, sequence_column = given or trained, None, ""
     strange: list[pd.DataFrame] = []
     for table in tables:
+        if set(trained.pieces) <= set(table.columns):
+            table = join_columns(table, trained.pieces) if trained.pieces else table
         if not before:
             columns = given or trained.in_table(table)
             id_column = find_id_column(table, columns.id_column)
