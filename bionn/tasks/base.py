@@ -174,11 +174,12 @@ class Task(L.LightningModule):
                 "schedule: one_cycle needs an end, but the trainer has none; give max_epochs or "
                 "max_steps, or choose schedule constant"
             )
+        steps = int(self.trainer.estimated_stepping_batches) + 1
         scheduler = torch.optim.lr_scheduler.OneCycleLR(
             optimizer,
             max_lr=self.learning_rate,
-            total_steps=int(self.trainer.estimated_stepping_batches) + 1,
-            pct_start=WARM_UP,
+            total_steps=steps,
+            pct_start=max(WARM_UP, 2 / steps),  # a rise of one step would divide by zero
             cycle_momentum=False,
         )
         return {

@@ -48,9 +48,10 @@ def test_every_block_runs_in_the_order_of_the_page(folder: Path) -> None:
 
 
 def test_every_option_that_the_readme_names_exists() -> None:
-    from bionn.cli.run import make_parser
+    from bionn.cli import predict, run
 
-    known = {option for action in make_parser()._actions for option in action.option_strings}
+    actions = [action for verb in (run, predict) for action in verb.make_parser()._actions]
+    known = {option for action in actions for option in action.option_strings}
     table = README[README.index("| the data | the option |") : README.index("## In your own code")]
     named = set(re.findall(r"--[a-z][a-z-]+", table))
     assert named

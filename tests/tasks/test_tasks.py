@@ -210,6 +210,15 @@ def test_one_cycle_rises_for_a_tenth_and_falls_to_nothing() -> None:
     assert rates[-1] < 2e-5
 
 
+@pytest.mark.parametrize("steps", [1, 2, 8, 9, 10, 19])
+def test_one_cycle_of_few_steps_is_a_schedule_too(steps: int) -> None:
+    data, rates = data_of("binary"), Rates()
+    trainer = L.Trainer(max_epochs=-1, max_steps=steps, callbacks=[rates], **SETTINGS)
+    trainer.fit(task_of(data, learning_rate=0.02), data)
+    assert len(rates.rates) == steps
+    assert all(0 <= rate <= 0.02 for rate in rates.rates)
+
+
 def test_an_optimizer_of_ones_own_keeps_its_rate() -> None:
     rates, optimizer = rates_of(2, optimizer=partial(torch.optim.SGD, lr=0.5))
     assert type(optimizer) is torch.optim.SGD
