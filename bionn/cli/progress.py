@@ -11,6 +11,7 @@ from rich.text import Text
 
 from bionn.formats.fasta import is_fasta
 from bionn.formats.fastq import is_fastq
+from bionn.formats.h5ad import is_h5ad
 from bionn.formats.text import is_pipe
 from bionn.sequences.windows import Windows
 
@@ -49,10 +50,10 @@ def expected_rows(path: str | Path, windows: Windows | None) -> float | None:
         windows: over sequences; None for a row a record.
 
     Returns:
-        None for Parquet, whose first megabyte does not tell, and for a pipe.
+        None for Parquet and .h5ad, whose first megabyte does not tell, and for a pipe.
     """
     path = Path(path)
-    if path.suffix == ".parquet" or is_pipe(path):
+    if path.suffix == ".parquet" or is_h5ad(path) or is_pipe(path):
         return None
     with path.open("rb") as file:
         packed = file.peek(2)[:2] == b"\x1f\x8b"

@@ -32,7 +32,7 @@ def find_id_column(
     default: str | None = None,
     beside: Sequence[Table] = (),
 ) -> str | None:
-    """The column of ids: the one named, else the first with an id-like name, else the default.
+    """The column of ids: the one named, that of the file, the first with an id-like name, the default.
 
     Args:
         table: where it is looked for.
@@ -42,6 +42,8 @@ def find_id_column(
     """
     if named is not None:
         return table.require(named)
+    if table.ids is not None:
+        return table.ids
     for column in filter(has_id_name, table.columns):
         others = [other for other in beside if column in other.columns]
         if all(_may_hold_ids(each, column) for each in (table, *others)):
@@ -72,6 +74,8 @@ def find_sequence_column(table: Table, named: str | None, alphabet: Alphabet) ->
     """
     if named is not None:
         return table.require(named)
+    if table.measured is not None:  # a cell's barcode reads like DNA, and is none of its genes
+        return None
     found, top = [], Table(table.frame.head(50), table.path)
     values, words = top.numbers(top.columns)
     no_text = np.isfinite(values).sum(axis=0) > words.sum(axis=0)
@@ -135,7 +139,8 @@ def feature_columns(
             cells = table.text(column)
             features[column] = cells if any(cells) else np.nan
         return features.loc[:, list(named)], []
-    features, text = table.all_numeric([c for c in table.columns if c not in taken])
+    choice = table.columns if table.measured is None else table.measured
+    features, text = table.all_numeric([column for column in choice if column not in taken])
     if features.empty:
         raise InputError(
             f"{table.path}: a column of sequences or numeric columns needed, none found; "

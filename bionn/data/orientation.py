@@ -16,7 +16,7 @@ def oriented(table: Table, sheet: Table | None, options: DataOptions) -> tuple[T
     sample sheet, stand where they do in a table genes x samples, and nowhere else.
 
     Raises:
-        InputError: an unknown orientation.
+        InputError: an unknown orientation, or genes for a file that says which they are.
         FormatError: a gene without a name, or with that of another.
     """
     if options.orient not in ORIENTATIONS:
@@ -24,6 +24,13 @@ def oriented(table: Table, sheet: Table | None, options: DataOptions) -> tuple[T
             f"orient: one of {', '.join(ORIENTATIONS)} needed, {options.orient!r} found"
             f"{did_you_mean(options.orient, ORIENTATIONS)}; choose one"
         )
+    if table.ids is not None:
+        if options.orient == "genes":
+            raise InputError(
+                f"orient: {table.path} says by itself what its samples are (obs); leave orient out, "
+                "or transpose the file"
+            )
+        return table, ""
     reason = "as told"
     if options.orient == "auto":
         reason = _why_genes(table, sheet, options)

@@ -262,6 +262,11 @@ def _found(
         yield f"{table.path}: no id column; rows are called row1, row2, ..."
     elif columns.id != options.id_column:
         yield f"{table.path}: ids are in column {columns.id!r}"
+    if table.measured is not None and options.features is None:
+        yield (
+            f"{table.path}: features are the {len(table.measured)} variables of X; a column of obs is "
+            "one only where features names it"
+        )
     if skipped:
         yield f"{table.path}: columns left out because they are not numbers: {some(skipped)}"
     if columns.sequence is not None and options.sequence_column is None:

@@ -46,6 +46,9 @@ def numbers_of(frame: pd.DataFrame) -> Numbers:
         >>> found.values[:, 0], found.words[:, 1]
         (array([1.5, nan]), array([False,  True]))
     """
+    if all(isinstance(dtype, np.dtype) and dtype.kind in "iuf" for dtype in frame.dtypes):
+        values = frame.to_numpy(dtype=np.float64, copy=True)  # the one copy, of whole matrices too
+        return Numbers(values, np.zeros(values.shape, dtype=bool))
     values = np.full(frame.shape, np.nan)
     words = np.zeros(frame.shape, dtype=bool)
     kinds = np.array(["n" if dtype.kind in "iuf" else dtype.kind for dtype in frame.dtypes])
@@ -120,4 +123,5 @@ def no_number(cell: object, need: str) -> str:
     """
     if has_decimal_comma(cell):
         return f"a decimal comma in {cell!r}; write '.' as the decimal point, and no thousands mark"
+    cell = cell.item() if isinstance(cell, np.generic) else cell
     return f"{need} needed, {cell!r} found; correct it or leave it empty"

@@ -18,6 +18,7 @@ from bionn.formats.delimited import (
     delimited_blocks,
     is_number,
 )
+from bionn.formats.h5ad import cell_blocks, is_h5ad
 from bionn.formats.numbers import Numbers, has_decimal_comma, is_missing, no_number, numbers_of
 from bionn.formats.text import existing_file
 
@@ -31,12 +32,16 @@ class Table:
         path: the file, for messages (``<table>`` for a DataFrame).
         lines: the line on which each row begins, ``int64 (rows,)``; None for Parquet or a DataFrame.
         samples: the column of the file that each row was, if the file is genes x samples.
+        ids: the column of the names of the rows, if the kind of file has one (AnnData).
+        measured: the columns that were measured, if the kind of file says so (AnnData).
     """
 
     frame: pd.DataFrame
     path: Path
     lines: np.ndarray | None = None
     samples: tuple[str, ...] | None = None
+    ids: str | None = None
+    measured: list[str] | None = None
 
     @classmethod
     def from_frame(cls, frame: pd.DataFrame) -> Table:
@@ -52,7 +57,9 @@ class Table:
         return list(self.frame.columns)
 
     def where(self, row: int) -> str:
-        """``file:line`` of a row, or the column that it was."""
+        """``file:line`` of a row, or its name, or the column that it was."""
+        if self.ids is not None:
+            return f"{self.path}: cell {self.frame[self.ids].iloc[row]!r}"
         if self.samples is not None:
             return f"{self.path}, column {self.samples[row]!r}"
         if self.lines is None:
@@ -91,7 +98,7 @@ class Table:
         if column not in self.frame.columns:
             shown = ", ".join(self.columns[:12]) + (", ..." if len(self.columns) > 12 else "")
             hint = self.header_hint
-            if column in self.text(self.columns[0]):
+            if self.ids is None and column in self.text(self.columns[0]):
                 hint = (
                     f"; a cell of column {self.columns[0]!r} is called so: if the table is genes x "
                     "samples, transpose it, or say so with orient genes"
@@ -140,6 +147,8 @@ class Table:
         """The :meth:`mostly_numeric` ones of some columns, read, and the names of the others."""
         found = self.numbers(columns)
         mostly = self._mostly_numeric(columns, found)
+        if mostly.all():
+            return self._finite(columns, found), []
         names, others = (list(np.array(columns, dtype=object)[of]) for of in (mostly, ~mostly))
         return self._finite(names, Numbers(found.values[:, mostly], found.words[:, mostly])), others
 
@@ -174,6 +183,9 @@ class Table:
 
 def read_table(path: str | Path, *, names: Sequence[str] | None = None) -> Table:
     """Read a whole table; see :func:`read_blocks`."""
+    if is_h5ad(path):  # in one piece: two copies of thousands of cells are too many
+        (whole,) = _h5ad_blocks(existing_file(path), None)
+        return whole
     blocks = list(read_blocks(path, names=names))
     lines = [block.lines for block in blocks if block.lines is not None]
     return Table(
@@ -186,7 +198,7 @@ def read_table(path: str | Path, *, names: Sequence[str] | None = None) -> Table
 def read_blocks(
     path: str | Path, *, names: Sequence[str] | None = None, rows: int = BLOCK_ROWS
 ) -> Iterator[Table]:
-    """A table in blocks of rows: CSV, TSV, or another delimiter found from the first line; Parquet.
+    """A table in blocks of rows: CSV, TSV, another delimiter found from the first line; Parquet; .h5ad.
 
     Text may be compressed by gzip. Blank lines and Excel's ``sep=;`` are passed over; blanks around
     a cell are taken off. A file of any length needs little memory.
@@ -204,6 +216,9 @@ def read_blocks(
     path = existing_file(path)
     if path.suffix == ".parquet":
         yield from _parquet_blocks(path, rows)
+        return
+    if is_h5ad(path):
+        yield from _h5ad_blocks(path, rows)
         return
     for columns, cells, lines in delimited_blocks(path, names=names, rows=rows):
         # By way of one array: a DataFrame made of lists has columns joined again, each apart.
@@ -228,6 +243,15 @@ def _parquet_blocks(path: Path, rows: int) -> Iterator[Table]:
         raise FormatError(
             f"{path}: a Parquet file needed, not readable as one ({reason}); write it again"
         ) from None
+
+
+def _h5ad_blocks(path: Path, rows: int | None) -> Iterator[Table]:
+    """Names, columns of ``obs``, and genes, in this order."""
+    for obs, genes, values in cell_blocks(path, rows=rows):
+        known = _typed(obs.reset_index(drop=True), path).frame
+        numbers = pd.DataFrame(values, columns=pd.Index(genes), copy=False)
+        frame = pd.concat([known, numbers], axis=1, copy=False)
+        yield Table(frame, path, ids=str(known.columns[0]), measured=genes)
 
 
 def _typed(frame: pd.DataFrame, path: Path) -> Table:
