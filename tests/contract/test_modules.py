@@ -1,7 +1,6 @@
 """Modules under torch's own tools: functional_call, parametrizations, pruning, meta, the compiler."""
 
 import copy
-import shutil
 from collections.abc import Callable
 
 import pytest
@@ -138,28 +137,3 @@ def test_the_losses_compile_with_dynamic_shapes() -> None:
         (found,) = torch.autograd.grad(total(z, y, label), z)
         eager = total._torchdynamo_orig_callable(z, y, label)
         torch.testing.assert_close(found, torch.autograd.grad(eager, z)[0])
-
-
-@pytest.mark.skipif(shutil.which("g++") is None, reason="inductor needs a C++ compiler")
-def test_inductor_makes_one_graph_of_all_ops_with_the_eager_numbers() -> None:
-    torch.compiler.reset()
-    make = torch.Generator().manual_seed(3)
-    x, weight, bias = (torch.randn(shape, generator=make) for shape in ((6, 5), (4, 5), (4,)))
-    bases = torch.randn(4, 4, 3, generator=make)
-    codes = torch.randint(0, 5, (6, 3), generator=make, dtype=torch.uint8)
-    y, label = torch.rand(6, 4, generator=make), torch.arange(6) % 4
-    activations = (F.sigmoid, F.tanh, F.relu, F.leaky_relu, F.elu, F.softplus, F.gelu, F.silu)
-
-    def total(weight: Tensor, bias: Tensor, bases: Tensor) -> Tensor:
-        z = F.linear(x, weight, bias) + F.onehot_linear(codes, bases, bias)
-        sums = [activation(z).sum() for activation in (*activations, F.step)]
-        sums += [F.mse_loss(z, y), F.half_squared_error(z, y), F.log_softmax(z, 1)[:, 0].sum()]
-        sums += [F.cross_entropy(z, label), F.cross_entropy(z, F.softmax(y, 1))]
-        sums += [F.binary_cross_entropy_with_logits(z, y)]
-        return torch.stack([*sums, F.binary_cross_entropy(F.sigmoid(z), y)]).sum()
-
-    leaves = [tensor.requires_grad_() for tensor in (weight, bias, bases)]
-    compiled = torch.compile(total, fullgraph=True)
-    outputs = [function(*leaves) for function in (compiled, total)]
-    torch.testing.assert_close(*outputs)
-    torch.testing.assert_close(*(torch.autograd.grad(output, leaves) for output in outputs))

@@ -24,7 +24,7 @@ def test_options_of_an_experiment_are_options_of_run(path: Path) -> None:
 
 
 def test_every_experiment_has_its_three_files() -> None:
-    assert len(EXPERIMENTS) == 8
+    assert len(EXPERIMENTS) == 9
     for path in EXPERIMENTS:
         assert (path.parent / "run.py").is_file()
         assert "<!-- result -->" in (path.parent / "README.md").read_text(encoding="utf-8")
