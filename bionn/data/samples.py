@@ -255,11 +255,9 @@ def concatenate(pieces: Sequence[Samples], names: Sequence[str]) -> Samples:
         piece.table.assign(source=piece.table["source"] + offset)
         for piece, offset in zip(pieces, offsets, strict=False)
     ]
-    features = None
-    if first.features is not None:
-        frames = [
-            piece.features[list(first.features)] for piece in pieces if piece.features is not None
-        ]
+    features = first.features  # of one file as they are: a copy may be of gigabytes
+    if features is not None and len(pieces) > 1:
+        frames = [piece.features[list(features)] for piece in pieces if piece.features is not None]
         features = pd.concat(frames, ignore_index=True)
     texts = [piece.texts for piece in pieces if piece.texts is not None]
     table = pd.concat(tables, ignore_index=True)
