@@ -1,4 +1,4 @@
-"""The exceptions bionn raises on purpose: one short hierarchy under BionnError."""
+"""The exceptions bionn raises on purpose: one short hierarchy under BionnError, and Stopped."""
 
 from __future__ import annotations
 
@@ -28,8 +28,11 @@ class ArtifactError(InputError):
     """A model directory that cannot be used: missing, damaged, or of an unknown format version."""
 
 
-class Stopped(BionnError):
-    """A signal ended the work. The command line exits with 128 and the signal's number."""
+class Stopped(BaseException):
+    """A signal ended the work. The command line exits with 128 and the signal's number.
+
+    Like KeyboardInterrupt it passes by whoever catches Exception, or it might be swallowed.
+    """
 
     def __init__(self, signal_number: int) -> None:
         super().__init__(f"stopped by {signal.Signals(signal_number).name}")

@@ -69,6 +69,8 @@ def _may_hold_ids(table: Table, column: str) -> bool:
 def find_sequence_column(table: Table, named: str | None, alphabet: Alphabet) -> str | None:
     """The column of sequences: the one named, else the only one that reads like the alphabet.
 
+    A column called as ids are is none: barcodes of cells are DNA as well.
+
     Raises:
         InputError: several columns do and none of them is called a sequence.
     """
@@ -80,7 +82,7 @@ def find_sequence_column(table: Table, named: str | None, alphabet: Alphabet) ->
     values, words = top.numbers(top.columns)
     no_text = np.isfinite(values).sum(axis=0) > words.sum(axis=0)
     for column in np.array(top.columns, dtype=object)[~no_text]:  # not every gene, cell by cell
-        head = [cell for cell in top.text(column) if cell]
+        head = [] if has_id_name(column) else [cell for cell in top.text(column) if cell]
         if head and sum(map(alphabet.reads_like, head)) > len(head) / 2:
             found.append(column)
     if len(found) > 1:

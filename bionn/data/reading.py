@@ -47,6 +47,7 @@ def read_samples(inputs: Source | Sequence[Source], options: DataOptions) -> Sam
         InputError: a file or column is missing, ids do not match, or no target can be found.
         FormatError: a file cannot be read; says file and line.
     """
+    _refuse_doubled_columns(options)
     sources = _sources(inputs, options)
     files = open_inputs([source for source, _ in sources], options)
     tables = [file for file in files if isinstance(file, Table)]
@@ -115,6 +116,24 @@ def _sources(inputs: Source | Sequence[Source], options: DataOptions) -> list[tu
         if not isinstance(source, pd.DataFrame):
             existing_file(source)
     return sources
+
+
+def _refuse_doubled_columns(options: DataOptions) -> None:
+    """Refuse a column that is named twice, and a target that has another part to play."""
+    for name, columns in (
+        ("features", list(options.features or ())),
+        ("target", options.targets),
+        ("sequence-column", options.sequence_columns),
+    ):
+        if len(set(columns)) < len(columns):
+            twice = next(column for column in columns if columns.count(column) > 1)
+            raise InputError(f"{name}: {twice!r} is named twice; name it once")
+    for name in ("id_column", "split_column", "fold_column", "group_column", "batch_column"):
+        if getattr(options, name) in options.targets:
+            raise InputError(
+                f"target: {getattr(options, name)!r} is the {name.replace('_', '-')} as well, by which "
+                "the answer would be given away; choose another column for one of them"
+            )
 
 
 def _refuse_for_fasta(options: DataOptions) -> None:

@@ -138,7 +138,16 @@ class SequenceFeatures(torch.nn.Module):
 
         Args:
             codes: of the training rows, ``(N, L)``.
+
+        Raises:
+            InputError: K is larger than L.
         """
+        longest = max(self.spectrum.ks)
+        if codes.shape[1] < longest:
+            raise InputError(
+                f"encoding: sequences of at least K = {longest} positions needed, {codes.shape[1]} "
+                "found; choose a smaller K"
+            )
         rows, columns = len(codes), self.spectrum.num_columns
         sums, squares = torch.zeros(columns, dtype=torch.float64), 0.0
         for block in self._blocks(codes, kmers_only=True):

@@ -17,6 +17,7 @@ import statistics
 import time
 import warnings
 from collections.abc import Callable, Sequence
+from importlib import import_module
 from pathlib import Path
 from typing import Any, NamedTuple
 
@@ -201,9 +202,9 @@ def dense_products(setting: Setting, data: Data) -> list[float]:
                 kept.append(kept[-1] @ weight.t())
             for layer in reversed(range(len(weights))):
                 gradient = kept[layer + 1]
-                gradient.t() @ kept[layer]
+                _ = gradient.t() @ kept[layer]
                 if layer:
-                    gradient @ weights[layer]
+                    _ = gradient @ weights[layer]
         seconds.append(time.perf_counter() - begin)
     return seconds
 
@@ -225,11 +226,9 @@ def scikit_learn(setting: Setting, data: Data) -> list[float]:
 
 def skorch(setting: Setting, data: Data) -> list[float]:
     """NeuralNetBinaryClassifier around torch.nn's twin."""
-    from skorch import NeuralNetBinaryClassifier
-
     options: dict[str, Any] = {"train_split": None, "iterator_train__shuffle": True, "verbose": 0}
     options |= {"batch_size": setting.batch, "max_epochs": EPOCHS, "optimizer": torch.optim.Adam}
-    network = NeuralNetBinaryClassifier(twin(setting), **options)
+    network = import_module("skorch").NeuralNetBinaryClassifier(twin(setting), **options)
     network.fit(data.onehot.numpy(), data.classes.float().numpy())
     return [float(row["dur"]) for row in network.history]
 

@@ -457,3 +457,32 @@ def test_equal_numbers_in_other_categories_are_other_contents() -> None:
     frame = table(4).drop(columns="dna").assign(x=[1.0, 1.0, -0.0, 0.0], tissue=list("abcc"))
     samples = read(frame, target="label", features=["x", "tissue"])
     assert samples.contents().tolist() == [0, 1, 2, 2]
+
+
+@pytest.mark.parametrize(
+    ("options", "needle"),
+    [
+        ({"target": ["number", "number"]}, "target: 'number' is named twice"),
+        (
+            {"features": ["number", "number"], "target": "label"},
+            "features: 'number' is named twice",
+        ),
+        ({"sequence_column": ["dna", "dna"]}, "sequence-column: 'dna' is named twice"),
+        ({"target": "label", "batch_column": "label"}, "'label' is the batch-column as well"),
+        ({"target": "label", "id_column": "label"}, "'label' is the id-column as well"),
+        ({"target": "label", "group_column": "label"}, "'label' is the group-column as well"),
+    ],
+)
+def test_a_column_has_one_part_to_play(options: dict[str, Any], needle: str) -> None:
+    with refused(needle):
+        read(table(), **options)
+
+
+def test_ids_that_read_like_sequences_are_ids() -> None:
+    frame = pd.DataFrame(
+        {"barcode_id": SEQUENCES, "gene": np.linspace(0, 1, 6), "label": list("ababab")}
+    )
+    samples = read(frame, target="label", id_column="barcode_id")
+    assert samples.features is not None
+    assert list(samples.features) == ["gene"]
+    assert samples.ids == SEQUENCES

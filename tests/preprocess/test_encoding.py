@@ -8,8 +8,9 @@ import numpy as np
 import pytest
 import torch
 
+from bionn.errors import InputError
 from bionn.preprocess import encoding as module
-from bionn.preprocess.encoding import Encoding
+from bionn.preprocess.encoding import Encoding, SequenceFeatures
 from bionn.preprocess.sequences import LengthError, SequenceEncoder
 from bionn.sequences.alphabet import DNA, PROTEIN, RNA
 from bionn.sequences.kmers import KmerSpectrum
@@ -103,6 +104,13 @@ def test_kmer_columns_vary_as_one_hot_columns_of_the_training_rows() -> None:
     assert encoder.scaled(codes[:1]).scale == 1  # nothing varies
     assert encoder.scaled(codes[:0]).scale == 1
     assert SequenceEncoder.fit(TEXTS).scaled(codes).scale == 1
+
+
+def test_kmers_longer_than_the_sequences_are_refused() -> None:
+    with pytest.raises(InputError, match=r"at least K = 5 positions needed, 4 found"):
+        SequenceFeatures(KmerSpectrum((3, 5), "ACGT")).fit_scale(
+            torch.zeros(2, 4, dtype=torch.uint8)
+        )
 
 
 @pytest.mark.parametrize("text", ["kmer:3", "onehot+kmer:3,frequency"])
