@@ -12,7 +12,7 @@ import platform
 import statistics
 import subprocess
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 
 import torch
@@ -123,6 +123,16 @@ def commit() -> str:
     return done.stdout.strip() or "unknown"
 
 
+def write_csv(rows: Sequence[Mapping[str, object]], path: Path) -> None:
+    """Keep what was measured, a line a row; its folder is made."""
+    path.parent.mkdir(parents=True, exist_ok=True)
+    with path.open("w", newline="", encoding="utf-8") as file:
+        writer = csv.DictWriter(file, rows[0])
+        writer.writeheader()
+        writer.writerows(rows)
+    print(f"\nwritten: {path}")
+
+
 def main() -> None:
     """Measure every differentiable op, print a table, write a CSV."""
     parser = argparse.ArgumentParser(prog="python -m experiments.benchmarks.ops")
@@ -142,12 +152,7 @@ def main() -> None:
             continue
         rows.append(measure(case))
         print("| " + " | ".join(map(str, rows[-1].values())) + " |", flush=True)
-    given.out.parent.mkdir(parents=True, exist_ok=True)
-    with given.out.open("w", newline="", encoding="utf-8") as file:
-        writer = csv.DictWriter(file, rows[0])
-        writer.writeheader()
-        writer.writerows(rows)
-    print(f"\nwritten: {given.out}")
+    write_csv(rows, given.out)
 
 
 if __name__ == "__main__":

@@ -9,7 +9,6 @@ the same network in float64 and plain torch: no speed is printed for a wrong res
 from __future__ import annotations
 
 import argparse
-import csv
 import json
 import platform
 import resource
@@ -32,7 +31,7 @@ from bionn.models import MLP
 from bionn.models.layers import set_code_table
 from bionn.predict import load
 from bionn.preprocess.sequences import SequenceEncoder
-from experiments.benchmarks.ops import commit
+from experiments.benchmarks.ops import commit, write_csv
 
 CHECKED = 2000
 
@@ -175,11 +174,7 @@ def main() -> None:
             }
         )
         print("| " + " | ".join(map(str, rows[-1].values())) + " |", flush=True)
-    given.out.parent.mkdir(parents=True, exist_ok=True)
-    with given.out.open("w", newline="", encoding="utf-8") as file:
-        writer = csv.DictWriter(file, rows[0])
-        writer.writeheader()
-        writer.writerows(rows)
+    write_csv(rows, given.out)
 
 
 if __name__ == "__main__":

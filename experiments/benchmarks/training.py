@@ -9,7 +9,6 @@ matrix products alone of one epoch, forward and backward, on one-hot batches tha
 from __future__ import annotations
 
 import argparse
-import csv
 import itertools
 import logging
 import platform
@@ -29,7 +28,7 @@ from torch import Tensor
 from bionn.data.batches import ResidentBatches
 from bionn.models import MLP
 from bionn.tasks import Classifier
-from experiments.benchmarks.ops import commit
+from experiments.benchmarks.ops import commit, write_csv
 
 ROUNDS = 7
 EPOCHS = 3
@@ -285,12 +284,7 @@ def main() -> None:
     rows = measure(setting)
     for row in rows:
         print(f"| {row['contender']} | {row['epoch_s']} | {row['ratio']} |")
-    given.out.parent.mkdir(parents=True, exist_ok=True)
-    with given.out.open("w", newline="", encoding="utf-8") as file:
-        writer = csv.DictWriter(file, rows[0])
-        writer.writeheader()
-        writer.writerows(rows)
-    print(f"\nwritten: {given.out}")
+    write_csv(rows, given.out)
 
 
 if __name__ == "__main__":
