@@ -16,7 +16,7 @@ from jsonargparse import ArgumentError
 from lightning.fabric.utilities.exceptions import MisconfigurationException
 from lightning.pytorch.cli import LightningArgumentParser, LightningCLI
 
-from bionn.data.modules import ResidentDataModule
+from bionn.data.resident import ResidentDataModule
 from bionn.errors import InputError, Stopped, did_you_mean
 from bionn.tasks.base import Task
 from bionn.training.callbacks import SaveModel

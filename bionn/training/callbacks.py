@@ -15,7 +15,7 @@ from torch import Tensor
 from torch.optim import Optimizer
 
 from bionn import artifact
-from bionn.data.modules import ResidentDataModule
+from bionn.data.resident import ResidentDataModule
 from bionn.models.decision import take_off
 
 

@@ -25,8 +25,8 @@ from rich.console import Console
 
 from bionn.data.augment import Augmentation
 from bionn.data.batches import resolve_batch_size
-from bionn.data.modules import ResidentDataModule
 from bionn.data.prepared import Prepared
+from bionn.data.resident import ResidentDataModule
 from bionn.errors import InputError, Stopped
 from bionn.models.decision import class_weights, take_off
 from bionn.models.mlp import MLP

@@ -11,7 +11,7 @@ from Bio.Seq import reverse_complement
 
 from bionn.data.augment import Augmentation
 from bionn.data.batches import ResidentBatches
-from bionn.data.modules import ResidentDataModule
+from bionn.data.resident import ResidentDataModule
 from bionn.preprocess.sequences import ALIGNMENTS, Align, SequenceEncoder
 from tests.small_sets import prepared, sequences
 from tests.support.refusals import refused

@@ -13,8 +13,9 @@ import torch
 from torch import Tensor
 
 from bionn.data.batches import Batch
-from bionn.data.modules import ExpressionDataModule, FastaDataModule, ResidentDataModule
+from bionn.data.modules import ExpressionDataModule, FastaDataModule
 from bionn.data.prepared import Prepared
+from bionn.data.resident import ResidentDataModule
 from tests.support.refusals import refused
 
 ROWS = 60

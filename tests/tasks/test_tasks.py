@@ -12,7 +12,7 @@ from sklearn import metrics as sk
 from torch.nn import functional as TF
 
 from bionn.data import ExpressionDataModule, FastaDataModule
-from bionn.data.modules import ResidentDataModule
+from bionn.data.resident import ResidentDataModule
 from bionn.errors import InputError
 from bionn.metrics import CLASSIFICATION, REGRESSION
 from bionn.models import MLP

@@ -12,7 +12,7 @@ import torch
 from torch import Tensor
 
 from bionn import artifact
-from bionn.data.modules import ResidentDataModule
+from bionn.data.resident import ResidentDataModule
 from bionn.models import MLP
 from bionn.tasks import Regressor
 from bionn.training.callbacks import (
