@@ -44,7 +44,11 @@ class Augment(Protocol):
 
 
 class EpochOrder:
-    """The order of the rows in an epoch: a pure function of (seed, epoch).
+    """The order of the rows in an epoch, a pure function of (seed, epoch), dealt to the ranks.
+
+    The ranks together take the steps that one process would take: of the rows of a step, rank r of
+    W has every W-th from the r-th on. No row is doubled; where a last step has fewer rows than
+    there are ranks, some rank has none of them.
 
     Lightning calls ``set_epoch`` on ``batch_sampler.sampler`` of what it iterates over, before each
     epoch; hence the name of the attribute that holds this.
@@ -56,12 +60,29 @@ class EpochOrder:
         classes: of each row, ``int64``, to draw as many rows of each class, and as many in all as
             there are: those of a rare class several times an epoch, each equally often but for one,
             those of a common class some at a time. None: every row once.
+        rank: which of the processes this is.
+        world_size: how many processes there are.
+
+    Example:
+        >>> order = EpochOrder(torch.arange(5), shuffle=False, seed=0, rank=1, world_size=2)
+        >>> order.share(order.indices())
+        tensor([1, 3])
     """
 
     def __init__(
-        self, rows: Tensor, *, shuffle: bool, seed: int, classes: Tensor | None = None
+        self,
+        rows: Tensor,
+        *,
+        shuffle: bool,
+        seed: int,
+        classes: Tensor | None = None,
+        rank: int = 0,
+        world_size: int = 1,
     ) -> None:
+        assert 0 <= rank < world_size
         self.rows = rows
+        self.rank = rank
+        self.world_size = world_size
         self._members = (
             [] if classes is None else [rows[classes == c] for c in classes.unique().tolist()]
         )
@@ -73,8 +94,12 @@ class EpochOrder:
         """Choose the epoch whose order :meth:`indices` gives."""
         self.epoch = epoch
 
+    def share(self, of_step: Tensor) -> Tensor:
+        """What this rank has of the rows of a step, or of anything in their order."""
+        return of_step[self.rank :: self.world_size]
+
     def indices(self) -> Tensor:
-        """The row numbers in this epoch's order, ``int64``."""
+        """The row numbers of all ranks in this epoch's order, ``int64``."""
         generator = torch.Generator().manual_seed((self.seed << 20) + self.epoch)
         rows = self._balanced(generator) if self._members else self.rows
         if not self.shuffle:
@@ -100,11 +125,16 @@ class ResidentBatches:
         inputs: ``(N, ...)``.
         targets: ``(N, ...)``.
         rows: the row numbers to visit, ``int64``.
-        batch_size: rows a batch; ``full`` for all of them; the last batch may be smaller.
+        batch_size: rows a step, of all ranks together; ``full`` for all of them; the last step may
+            have fewer.
         shuffle: a new order each epoch.
         seed: of the orders, and of the augmentation.
         augment: alters the inputs of each batch; None: they stay as they are.
         classes: of those rows, to draw as many of each; see :class:`EpochOrder`.
+        rank: which of the processes this is; its batches hold its share of each step.
+        world_size: how many processes there are.
+
+    Lightning keeps the ``state_dict`` in its checkpoints, so that an epoch goes on where it was.
 
     Example:
         >>> batches = ResidentBatches(torch.eye(5), torch.arange(5), torch.arange(5), batch_size=2)
@@ -123,24 +153,59 @@ class ResidentBatches:
         seed: int = 0,
         augment: Augment | None = None,
         classes: Tensor | None = None,
+        rank: int = 0,
+        world_size: int = 1,
     ) -> None:
         self.augment = augment
         self.inputs = inputs
         self.targets = targets
         self.batch_size = resolve_batch_size(batch_size, len(rows))
-        self.order = EpochOrder(rows, shuffle=shuffle, seed=seed, classes=classes)
+        self.order = EpochOrder(
+            rows, shuffle=shuffle, seed=seed, classes=classes, rank=rank, world_size=world_size
+        )
         self.batch_sampler = SimpleNamespace(sampler=self.order)
+        self._start = 0
+        self._position = 0
 
     def __len__(self) -> int:
+        """Steps of a whole epoch, wherever an iteration begins."""
         return math.ceil(len(self.order.rows) / self.batch_size)
 
     def __iter__(self) -> Iterator[Batch]:
+        start, self._start = self._start, 0
         order = self.order
-        for step, rows in enumerate(order.indices().split(self.batch_size)):
-            inputs = self.inputs[rows]
-            if self.augment is not None:
+        steps = order.indices().split(self.batch_size)
+        for step in range(start, len(self)):
+            rows = order.share(steps[step])
+            if self.augment is None:
+                inputs = self.inputs[rows]
+            else:  # what is drawn for a row does not depend on who has it
+                inputs = self.inputs[steps[step]]
                 inputs = self.augment(inputs, seed=order.seed, epoch=order.epoch, step=step)
+                inputs = order.share(inputs)
+            self._position = step + 1
             yield Batch(inputs, self.targets[rows], rows)
+
+    def resume_at(self, step: int) -> None:
+        """Begin the next iteration at a step instead of at 0; those after it are whole again.
+
+        Raises:
+            InputError: an epoch has no such step.
+        """
+        if not 0 <= step < max(len(self), 1):
+            raise InputError(
+                f"resume: a step from 0 to {len(self) - 1} needed, {step} found; take the batch size "
+                "and the data that training began with"
+            )
+        self._start = self._position = step
+
+    def state_dict(self) -> dict[str, int]:
+        """The step that comes next in this epoch; 0 when it is over."""
+        return {"step": self._position % max(len(self), 1)}
+
+    def load_state_dict(self, state_dict: dict[str, int]) -> None:
+        """Go on at that step, see :meth:`resume_at`."""
+        self.resume_at(state_dict["step"])
 
 
 def evaluation_rows(input_shape: int | tuple[int, int]) -> int:

@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
+import contextlib
 import itertools
+from pathlib import Path
 from typing import Any
 
+import lightning as L
 import pytest
 import torch
 from hypothesis import given
@@ -13,6 +16,7 @@ from hypothesis import strategies as st
 from bionn.data.batches import (
     EVALUATION_NUMBERS,
     EVALUATION_ROWS,
+    Batch,
     ResidentBatches,
     evaluation_rows,
     resolve_batch_size,
@@ -138,3 +142,124 @@ def test_a_balanced_order_is_a_function_of_seed_and_epoch_alone() -> None:
     assert len({tuple(one) for one in orders}) == 5
     assert order(balanced([30, 5, 9], seed=1, shuffle=True)) != orders[0]
     assert sorted(order(balanced([30, 5, 9]), 2)) == sorted(orders[2])  # drawn though not shuffled
+
+
+def double(inputs: torch.Tensor, /, *, seed: int, epoch: int, step: int) -> torch.Tensor:
+    """An augmentation that depends on all it may depend on, and on the place within the step."""
+    return inputs * (1 + seed + 10 * epoch + 100 * step) + torch.arange(len(inputs))[:, None]
+
+
+@given(
+    st.one_of(st.just("full"), st.integers(1, 9)),
+    st.integers(1, 5),
+    st.booleans(),
+    st.integers(0, 3),
+)
+def test_the_ranks_share_the_steps_of_one_process(
+    batch_size: Any, world_size: int, balance: bool, epoch: int
+) -> None:
+    options = {"shuffle": True, "seed": 3, "augment": double}
+    if balance:
+        options["classes"] = torch.tensor([0, 0, 0, 0, 1, 1, 2])
+    alone = batches(batch_size, **options)
+    ranks = [
+        batches(batch_size, rank=rank, world_size=world_size, **options)
+        for rank in range(world_size)
+    ]
+    for of in (alone, *ranks):
+        of.batch_sampler.sampler.set_epoch(epoch)
+        assert len(of) == len(alone)
+    for whole, *shares in zip(alone, *ranks, strict=True):
+        for name in Batch._fields:
+            joined = [list(getattr(share, name)) for share in shares]
+            dealt = [joined[row % world_size][row // world_size] for row in range(len(whole.ids))]
+            assert torch.equal(torch.stack(dealt), getattr(whole, name))
+        assert sum(len(share.ids) for share in shares) == len(whole.ids)
+
+
+@given(st.integers(1, 8), st.integers(0, 7), st.integers(0, 3))
+def test_an_epoch_goes_on_at_a_step(batch_size: int, step: int, epoch: int) -> None:
+    options = {"shuffle": True, "seed": 5, "augment": double}
+    whole, resumed = batches(batch_size, **options), batches(batch_size, **options)
+    step %= len(whole)
+    for of in (whole, resumed):
+        of.batch_sampler.sampler.set_epoch(epoch)
+    resumed.resume_at(step)
+    assert len(resumed) == len(whole)
+    rest, expected = list(resumed), list(whole)[step:]
+    assert len(rest) == len(expected)
+    for found, known in zip(rest, expected, strict=True):
+        assert all(map(torch.equal, found, known))
+    assert order(resumed, epoch + 1) == order(whole, epoch + 1)  # whole again
+
+
+def test_a_state_says_which_step_comes_next() -> None:
+    of = batches(shuffle=True)
+    assert of.state_dict() == {"step": 0}
+    known = [batch.ids.tolist() for batch in of]
+    assert of.state_dict() == {"step": 0}
+    stream = iter(of)
+    for taken in range(len(of)):
+        other = batches(shuffle=True)
+        other.load_state_dict(of.state_dict())
+        assert other.state_dict() == of.state_dict()
+        assert [batch.ids.tolist() for batch in other] == known[taken:]
+        next(stream)
+
+
+def test_a_step_that_an_epoch_does_not_have_is_refused() -> None:
+    for step in (-1, 3):
+        with refused("resume", "from 0 to 2", str(step)):
+            batches().resume_at(step)
+
+
+def test_no_rows_are_no_batches() -> None:
+    of = ResidentBatches(INPUTS, TARGETS, ROWS[:0], batch_size=3)
+    assert len(of) == 0
+    assert list(of) == []
+    of.load_state_dict(of.state_dict())
+
+
+class Recorder(L.LightningModule):
+    """Notes the rows of each step; keeps a checkpoint after some, or stops with an error there."""
+
+    def __init__(self, stop_at: int | None = None) -> None:
+        super().__init__()
+        self.weight = torch.nn.Parameter(torch.zeros(()))
+        self.stop_at = stop_at
+        self.seen: list[list[int]] = []
+
+    def training_step(self, batch: Batch, batch_idx: int) -> torch.Tensor:
+        self.seen.append([self.current_epoch, batch_idx, *batch.ids.tolist()])
+        return self.weight * 1.0
+
+    def on_train_batch_end(self, *_: Any) -> None:
+        if self.trainer.global_step == self.stop_at:
+            self.trainer.save_checkpoint(Path(self.trainer.default_root_dir) / "stopped.ckpt")
+            raise KeyboardInterrupt
+
+    def configure_optimizers(self) -> torch.optim.Optimizer:
+        return torch.optim.SGD(self.parameters(), lr=0.0)
+
+
+@pytest.mark.parametrize("stop_at", [1, 2, 3, 4, 6])
+def test_a_lightning_checkpoint_carries_the_step(tmp_path: Path, stop_at: int) -> None:
+    def fit(module: Recorder, checkpoint: Path | None = None) -> list[list[int]]:
+        trainer = L.Trainer(
+            max_epochs=3,
+            accelerator="cpu",
+            logger=False,
+            enable_checkpointing=False,
+            enable_progress_bar=False,
+            enable_model_summary=False,
+            default_root_dir=tmp_path,
+        )
+        with contextlib.suppress(SystemExit):
+            trainer.fit(module, batches(shuffle=True), ckpt_path=checkpoint)
+        return module.seen
+
+    whole = fit(Recorder())
+    assert len(whole) == 9
+    begun = fit(Recorder(stop_at))
+    assert begun == whole[:stop_at]
+    assert fit(Recorder(), tmp_path / "stopped.ckpt") == whole[stop_at:]
