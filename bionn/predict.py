@@ -36,6 +36,10 @@ _READ_ROWS = 1024
 """Samples read and encoded at a time: few enough to stay in a processor's cache from step to step."""
 
 
+_LONGEST = 1 << 24
+"""Positions of a sequence that a manifest may ask to make room for: rows of them are held at a time."""
+
+
 class Predictor:
     """A trained network together with everything that stood between the file and its inputs.
 
@@ -249,16 +253,41 @@ def load(
         ArtifactError: the directory holds no usable model.
         InputError: both strands of a model that does not take DNA or RNA.
     """
+    device = find_device(device)
     network, manifest = artifact.load(directory, model=model)
     if both_strands is not None:
         manifest = with_both_strands(manifest, both_strands)
     try:
-        return Predictor(network, manifest, device)
-    except (KeyError, TypeError, ValueError, IndexError) as error:
+        predictor = Predictor(network, manifest, device)
+        _check_agreement(predictor)
+    except (KeyError, TypeError, ValueError, IndexError, InputError) as error:
         raise ArtifactError(
             f"{directory}: the manifest is not as bionn writes it ({type(error).__name__}: {error}); "
             "copy the model directory again"
         ) from None
+    return predictor
+
+
+def _check_agreement(predictor: Predictor) -> None:
+    """A network and its manifest must speak of the same inputs and outputs.
+
+    Raises:
+        ValueError: they do not.
+    """
+    encoder, arguments = predictor.encoder, predictor.manifest["model"]["init_args"]
+    if isinstance(encoder, SequenceEncoder) and not 0 <= encoder.length <= _LONGEST:
+        raise ValueError(
+            f"sequences of at most {_LONGEST} positions needed, {encoder.length} found"
+        )
+    if arguments is None:  # not a network of this package
+        return
+    taken = arguments["in_features"]
+    if encoder.input_shape != (taken if isinstance(taken, int) else tuple(taken)):
+        raise ValueError(f"inputs {encoder.input_shape}, but a network for {taken}")
+    given = arguments.get("out_features", arguments.get("num_classes", 1))
+    names = predictor.target_names if predictor.task == "regression" else predictor.classes
+    if given != (1 if predictor.task == "binary" else len(names)):
+        raise ValueError(f"{predictor.task} of {len(names)}, but a network of {given} outputs")
 
 
 def with_both_strands(manifest: dict[str, Any], both_strands: bool) -> dict[str, Any]:

@@ -102,6 +102,7 @@ class Prepared:
             "classes": list(targets.classes),
             "targets": list(targets.names),
             "target_scaler": None if scaler is None else scaler.to_manifest(),
+            "decision": None,
             "input": {
                 "kind": "sequence" if self.samples.features is None else "table",
                 **self.encoder.to_manifest(),

@@ -45,6 +45,8 @@ def replacing(path: str | Path, *, binary: bool = False) -> Iterator[IO[Any]]:
                 if binary
                 else TextIOWrapper(raw, encoding="utf-8", newline="", write_through=True)
             )
+            raw.flush()
+            os.fsync(handle)  # or a power cut may leave the new name with nothing in it
         umask = os.umask(0)
         os.umask(umask)
         os.chmod(temporary, 0o666 & ~umask)
@@ -139,18 +141,19 @@ def json_text(value: Any) -> str:
           "best": null
         }
     """
-    return json.dumps(_plain(value), indent=2, ensure_ascii=False, allow_nan=False)
+    return json.dumps(plain_data(value), indent=2, ensure_ascii=False, allow_nan=False)
 
 
-def _plain(value: Any) -> Any:
+def plain_data(value: Any) -> Any:
+    """What JSON has: numpy's arrays and numbers as Python's, NaN and infinities as None."""
     if isinstance(value, dict):
-        return {str(key): _plain(item) for key, item in value.items()}
+        return {str(key): plain_data(item) for key, item in value.items()}
     if isinstance(value, (list, tuple)):
-        return [_plain(item) for item in value]
+        return [plain_data(item) for item in value]
     if isinstance(value, np.ndarray):
-        return _plain(value.tolist())
+        return plain_data(value.tolist())
     if isinstance(value, np.generic):
-        return _plain(value.item())
+        return plain_data(value.item())
     if isinstance(value, float):
         return value if np.isfinite(value) else None
     if isinstance(value, Path):

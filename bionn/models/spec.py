@@ -37,10 +37,12 @@ def build(spec: dict[str, Any]) -> torch.nn.Module:
     cls = _OURS.get(str(path))
     if cls is None:
         raise ArtifactError(
-            f"model: one of {', '.join(_OURS)} needed, {path!r} found; build the network yourself "
-            "and pass it as model="
+            f"model: one of {', '.join(_OURS)} needed, {repr(path)[:200]} found; build the "
+            "network yourself and pass it as model="
         )
     try:
         return cls(**spec.get("init_args", {}))
-    except (TypeError, ValueError, InputError) as error:
-        raise ArtifactError(f"model: {path} does not take its arguments: {error}") from None
+    except (TypeError, ValueError, ArithmeticError, RuntimeError, InputError) as error:
+        raise ArtifactError(
+            f"model: {path} does not take its arguments: {error}; copy the model directory again"
+        ) from None

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import asdict, dataclass, replace
+from dataclasses import asdict, dataclass, fields, replace
 from typing import Any, Literal
 
 import numpy as np
@@ -228,6 +228,4 @@ class SequenceEncoder:
     @classmethod
     def from_manifest(cls, manifest: dict[str, Any]) -> SequenceEncoder:
         """The encoder that a manifest describes."""
-        needed = ("alphabet", "length", "align", "crop", "unknown", "iupac")
-        later = [name for name in ("encoding", "scale", "both_strands") if name in manifest]
-        return cls(**{name: manifest[name] for name in (*needed, *later)})
+        return cls(**{field.name: manifest[field.name] for field in fields(cls)})

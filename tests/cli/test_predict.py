@@ -17,6 +17,7 @@ import torch
 import bionn
 from bionn.cli.main import main
 from bionn.formats.text import text_blocks
+from bionn.manifest import sealed
 from tests.small_sets import expression, sequences, write_fasta
 
 
@@ -65,7 +66,7 @@ def test_blocks_are_written_one_after_another(folder: Path, monkeypatch) -> None
 
 def damage(**entries) -> None:
     path = Path("s/model/manifest.json")
-    path.write_text(json.dumps(json.loads(path.read_text()) | entries))
+    path.write_text(json.dumps(sealed(json.loads(path.read_text()) | entries)))
 
 
 def flip() -> None:
@@ -82,7 +83,7 @@ def flip() -> None:
             lambda: damage(format_version=99),
             "s",
             "s.fa",
-            ["manifest.json: format version 1 needed, 99"],
+            ["manifest.json: format version 1 to 2 needed, 99"],
         ),
         (flip, "s", "s.fa", ["model.safetensors: its sha256 is not the one", "copy the model"]),
         (
