@@ -161,7 +161,7 @@ def test_a_table_without_a_header_loses_no_row(tmp_path: Path, monkeypatch, caps
     manifest = Path("bare/model/manifest.json")
     kept = json.loads(manifest.read_text())
     kept["reading"]["columns"] = None
-    manifest.write_text(json.dumps(kept))
+    manifest.write_text(json.dumps(sealed(kept)))
     capsys.readouterr()
     assert main(["predict", "bare", "bare.csv", "--out", "lost.tsv"]) == 2
     assert "bare.csv:1: column names needed" in capsys.readouterr().err
