@@ -8,6 +8,7 @@ from dataclasses import dataclass, fields
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import pandas as pd
 import torch
 from rich.console import Console
@@ -27,7 +28,8 @@ from bionn.models.decision import Decision, choose_decision, class_weights
 from bionn.predict import Predictor
 from bionn.report.console import print_data, print_result, print_training
 from bionn.report.folder import building, check_directory, plain, write_config, write_splits
-from bionn.training.fit import Trained, check, train
+from bionn.training.ensemble import check_size, train_ensemble
+from bionn.training.fit import Trained, check
 from bionn.training.options import TrainingOptions, choose
 
 
@@ -81,6 +83,7 @@ def run(
     first = prepare(samples, targets, splits[0], data_options)
     settled = choose(training_options, first)
     check(first, settled)
+    check_size(settled.ensemble)
     print_data(console, samples, splits, found)
     print_training(console, first, settled)
 
@@ -95,7 +98,7 @@ def run(
         for number, split in enumerate(splits):
             prepared = prepare(samples, targets, split, data_options) if number else first
             own = folder / f"fold_{number}" if len(splits) > 1 else folder
-            trained = train(prepared, settled, directory=own, console=console)
+            trained = train_ensemble(prepared, settled, directory=own, console=console)
             manifest = prepared.manifest() | {"training": plain(settled)}
             if prepared.targets.task != "regression":
                 manifest["decision"] = decide(trained, prepared, manifest, settled).to_manifest()
@@ -199,6 +202,8 @@ def score(
         },
         "seconds": {"train": round(trained.seconds, 3)},
     }
+    if trained.members:
+        metrics["ensemble"] = score_members(trained, predictor, prepared)
     decision = predictor.decision
     if decision is not None and not decision.is_plain:
         metrics["decision"] = decision.to_manifest()
@@ -207,3 +212,18 @@ def score(
             metrics[key] = test.pop(key)
             val.pop(key)
     return metrics
+
+
+def score_members(trained: Trained, predictor: Predictor, prepared: Prepared) -> dict[str, Any]:
+    """How the networks of an ensemble do alone on the test rows: means and standard deviations."""
+    rows, manifest = prepared.split.test, predictor.manifest
+    alone = [
+        evaluate(Predictor(member.model, manifest), prepared, rows) for member in trained.members
+    ]
+    names = [name for name, value in alone[0].items() if isinstance(value, float)]
+    return {
+        "members": len(alone),
+        "test": {name: float(np.mean([scores[name] for scores in alone])) for name in names},
+        "test_std": {name: float(np.std([scores[name] for scores in alone])) for name in names},
+        "best_epochs": [member.best_epoch for member in trained.members],
+    }

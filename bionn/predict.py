@@ -21,6 +21,7 @@ from bionn.data.stream import Encoded, ahead, encoded_blocks, regrouped
 from bionn.data.unlabelled import Columns, read_unlabelled
 from bionn.errors import ArtifactError, InputError, InputWarning
 from bionn.models.decision import Decision
+from bionn.models.ensemble import Ensemble
 from bionn.models.heads import TaskKind, link
 from bionn.models.layers import feed
 from bionn.preprocess.features import FeatureEncoder
@@ -170,7 +171,15 @@ class Predictor:
         return whole.ids.tolist(), torch.from_numpy(whole.inputs)
 
     def _framed(self, block: Encoded) -> pd.DataFrame:
-        frame = self.frame(block.ids, self.outputs(torch.from_numpy(block.inputs)))
+        inputs = torch.from_numpy(block.inputs)
+        if isinstance(self.model, Ensemble):
+            members = self.member_logits(inputs)
+            frame = self.frame(block.ids, self.outputs_of(self.model.pooled(members)))
+            values = self.output_columns if self.task == "regression" else ["prediction"]
+            for name, column in zip(values, self.spread_of(members).T, strict=True):
+                frame[name.replace("prediction", "spread", 1)] = column
+        else:
+            frame = self.frame(block.ids, self.outputs(inputs))
         if block.spans is not None:
             frame.insert(1, "start", block.spans[:, 0])
             frame.insert(2, "end", block.spans[:, 1])
@@ -184,23 +193,48 @@ class Predictor:
             inputs = np.empty((0, self.encoder.input_shape), dtype=np.float32)
         return Encoded(np.empty(0, dtype=object), inputs)
 
-    @torch.inference_mode()
     def logits(self, inputs: Tensor) -> Tensor:
         """The network's logits ``(N, out)`` for encoded inputs, on the CPU.
 
-        Over both strands they are the mean of the two strands' logits.
+        Over both strands they are the mean of the two strands' logits, for each network of an ensemble.
         """
-        pieces = [
-            self._block_logits(block.to(self.device)).cpu()
-            for block in inputs.split(evaluation_rows(self.encoder.input_shape))
-        ]
-        return torch.cat(pieces) if pieces else torch.empty(0, 1)
+        members = self.member_logits(inputs)
+        return self.model.pooled(members) if isinstance(self.model, Ensemble) else members[0]
 
-    def _block_logits(self, block: Tensor) -> Tensor:
+    @torch.inference_mode()
+    def member_logits(self, inputs: Tensor) -> Tensor:
+        """The logits of each network ``(members, N, out)``, one unless the model is an ensemble."""
+        members = self.model.members if isinstance(self.model, Ensemble) else [self.model]
+        blocks = inputs.split(evaluation_rows(self.encoder.input_shape))
+        pieces = [
+            torch.stack([self._block_logits(member, block) for member in members]).cpu()
+            for block in (block.to(self.device) for block in blocks)
+        ]
+        return torch.cat(pieces, dim=1) if pieces else torch.empty(len(members), 0, 1)
+
+    def spread_of(self, members: Tensor) -> np.ndarray:
+        """How far the networks of an ensemble lie apart: the standard deviation of their predictions.
+
+        Args:
+            members: their logits ``(members, N, out)``.
+
+        Returns:
+            ``(N, 1)`` of the probability of the class that the ensemble predicts, or ``(N, T)`` of the
+            values, in the targets' own units.
+        """
+        assert isinstance(self.model, Ensemble)
+        spread = np.stack([self.outputs_of(logits) for logits in members]).std(axis=0)
+        if self.task == "multiclass":
+            assert self.decision is not None
+            chosen = self.decision.classes_of(self.outputs_of(self.model.pooled(members)))
+            return np.take_along_axis(spread, np.asarray(chosen)[:, None], axis=1)
+        return spread.reshape(len(spread), -1)
+
+    def _block_logits(self, model: torch.nn.Module, block: Tensor) -> Tensor:
         strands = [block]
         if isinstance(self.encoder, SequenceEncoder) and self.encoder.both_strands:
             strands.append(self.encoder.other_strand(block))
-        logits = [self.model(feed(self.model, x, self._table, self._features)) for x in strands]
+        logits = [model(feed(model, x, self._table, self._features)) for x in strands]
         return torch.stack(logits).float().mean(dim=0)
 
     def outputs(self, inputs: Tensor) -> np.ndarray:

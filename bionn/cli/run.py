@@ -35,6 +35,9 @@ def make_parser() -> Parser:
         help="alter training sequences at each step: reverse-complement, shift:N, mask:P",
     )
     training.add_argument("--init", help="kaiming_uniform, xavier_normal, lecun_uniform, ...")
+    training.add_argument(
+        "--objective", help="auto, cross-entropy or squared-error: what is minimised"
+    )
     training.add_argument("--learning-rate", type=float, metavar="R", help="peak learning rate")
     training.add_argument("--weight-decay", type=float, metavar="W", help="of AdamW")
     training.add_argument("--batch-size", type=batch_size, metavar="N|full", help="rows a step")
@@ -55,6 +58,9 @@ def make_parser() -> Parser:
     training.add_argument("--sampler", help="uniform (default), or balanced: classes drawn alike")
     training.add_argument(
         "--threshold", metavar="T", help="of two classes: auto (best MCC on val rows), or a number"
+    )
+    training.add_argument(
+        "--ensemble", type=int, metavar="K", help="train K networks and average them (1)"
     )
     training.add_argument("--min-gradient-norm", type=float, metavar="G", help="stop below it")
     training.add_argument("--min-loss-change", type=float, metavar="D", help="stop below it")

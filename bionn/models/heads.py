@@ -8,11 +8,15 @@ import torch
 from torch import Tensor
 
 from bionn import functional as F
+from bionn.errors import InputError, did_you_mean
 
 TaskKind = Literal["binary", "multiclass", "regression"]
 """What is predicted: one of two classes, one of K, or numbers."""
 
 TASKS: tuple[TaskKind, ...] = ("binary", "multiclass", "regression")
+
+Objective = Literal["cross-entropy", "squared-error"]
+"""What training minimises: the negative log-likelihood of the classes, or squared differences."""
 
 
 def link(task: TaskKind, logits: Tensor) -> Tensor:
@@ -30,6 +34,31 @@ def link(task: TaskKind, logits: Tensor) -> Tensor:
     return F.softmax(logits, dim=1) if task == "multiclass" else logits
 
 
+def find_objective(task: TaskKind, name: str) -> Objective:
+    """The objective of a name, which a task can have.
+
+    Args:
+        task: which.
+        name: ``cross-entropy`` (classes alone), ``squared-error``, or ``auto``: cross-entropy for
+            classes, squared error for numbers.
+
+    Raises:
+        InputError: another name, or cross-entropy of numbers.
+    """
+    choices: dict[str, Objective] = {
+        "auto": "squared-error" if task == "regression" else "cross-entropy",
+        "squared-error": "squared-error",
+    }
+    if task != "regression":
+        choices["cross-entropy"] = "cross-entropy"
+    if name not in choices:
+        raise InputError(
+            f"objective: one of {', '.join(choices)} needed for {task}, {name!r} found"
+            f"{did_you_mean(name, choices)}; choose one"
+        )
+    return choices[name]
+
+
 def objective(
     task: TaskKind,
     logits: Tensor,
@@ -38,7 +67,7 @@ def objective(
     class_weight: Tensor | None = None,
     **options: Any,
 ) -> Tensor:
-    """The loss that a task minimises: cross-entropy, or the mean squared error.
+    """The loss that a task is judged by: cross-entropy, or the mean squared error.
 
     A missing target has no part in it: the mean is over those that are there, and the gradient for
     the others is 0. Without any it is 0.
@@ -70,6 +99,33 @@ def objective(
         **options,
     )
     return total / present.sum().clamp(min=1)
+
+
+def squared_error(
+    task: TaskKind, logits: Tensor, targets: Tensor, *, class_weight: Tensor | None = None
+) -> Tensor:
+    """Squared differences of probabilities and the true classes: the Brier score, a mean over rows.
+
+    Like the cross-entropy it is least, on average, at the true probabilities; unlike it, it is
+    bounded, and its gradient fades where the network is surely wrong.
+
+    Args:
+        task: ``binary``: (p - y)^2; ``multiclass``: the sum of it over classes. For ``regression`` it
+            is :func:`objective`.
+        logits: ``(N, 1)`` or ``(N, K)``.
+        targets: class indices ``(N,)``.
+        class_weight: as for :func:`objective`.
+    """
+    if task == "regression":
+        return objective(task, logits, targets)
+    truth = targets.to(logits.dtype)
+    if task == "multiclass":
+        truth = torch.nn.functional.one_hot(targets, logits.shape[1]).to(logits.dtype)
+    errors = F.mse_loss(link(task, logits), truth, reduction="none")
+    rows = errors if task == "binary" else errors.sum(dim=1)
+    if class_weight is not None:
+        rows = rows * class_weight.to(rows.dtype)[targets]
+    return rows.mean()
 
 
 def _weighted(task: TaskKind, logits: Tensor, targets: Tensor, weights: Tensor) -> Tensor:

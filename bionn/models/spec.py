@@ -7,6 +7,7 @@ from typing import Any
 import torch
 
 from bionn.errors import ArtifactError, InputError
+from bionn.models.ensemble import Ensemble
 from bionn.models.mlp import MLP
 from bionn.models.single import LinearRegression, LogisticRegression, SoftmaxRegression
 
@@ -15,9 +16,17 @@ _OURS: dict[str, type[torch.nn.Module]] = {
     for cls in (MLP, LinearRegression, LogisticRegression, SoftmaxRegression)
 }
 
+_ENSEMBLE = "bionn.models.Ensemble"
+
 
 def spec_of(model: torch.nn.Module) -> dict[str, Any]:
-    """``{"class_path", "init_args"}``; ``init_args`` is None for a network that is not ours."""
+    """``{"class_path", "init_args"}``; ``init_args`` is None for a network that is not ours.
+
+    An ensemble's are those of its members.
+    """
+    if type(model) is Ensemble:
+        members = [spec_of(member) for member in model.members]
+        return {"class_path": _ENSEMBLE, "init_args": {"kind": model.kind, "members": members}}
     for path, cls in _OURS.items():
         if type(model) is cls:
             return {"class_path": path, "init_args": dict(model.arguments)}  # pyright: ignore[reportCallIssue, reportArgumentType]
@@ -34,10 +43,12 @@ def build(spec: dict[str, Any]) -> torch.nn.Module:
         ArtifactError: another class, or arguments that it does not take.
     """
     path = spec.get("class_path")
+    if path == _ENSEMBLE:
+        return _build_ensemble(spec.get("init_args"))
     cls = _OURS.get(str(path))
     if cls is None:
         raise ArtifactError(
-            f"model: one of {', '.join(_OURS)} needed, {repr(path)[:200]} found; build the "
+            f"model: one of {', '.join([*_OURS, _ENSEMBLE])} needed, {repr(path)[:200]} found; build the "
             "network yourself and pass it as model="
         )
     try:
@@ -46,3 +57,16 @@ def build(spec: dict[str, Any]) -> torch.nn.Module:
         raise ArtifactError(
             f"model: {path} does not take its arguments: {error}; copy the model directory again"
         ) from None
+
+
+def _build_ensemble(arguments: Any) -> Ensemble:
+    """The members in turn; an ensemble of ensembles is none that this package writes."""
+    members = arguments.get("members") if isinstance(arguments, dict) else None
+    if not isinstance(members, list) or not all(isinstance(member, dict) for member in members):
+        raise ArtifactError("model: an ensemble's members needed, none found")
+    if any(member.get("class_path") == _ENSEMBLE for member in members):
+        raise ArtifactError("model: networks needed in an ensemble, an ensemble found")
+    try:
+        return Ensemble([build(member) for member in members], arguments["kind"])
+    except (KeyError, InputError) as error:
+        raise ArtifactError(f"model: an ensemble is not as it should be: {error}") from None

@@ -93,6 +93,9 @@ def print_result(console: Console, directory: Path, metrics: dict[str, Any]) -> 
             "  at 0.5" if metrics["task"] == "binary" else "  most probable",
             *(shown(plain.get(name)) for name in names),
         )
+    if "ensemble" in metrics:
+        alone, apart = metrics["ensemble"]["test"], metrics["ensemble"]["test_std"]
+        table.add_row("  alone", *(f"{shown(alone.get(n))} ±{apart.get(n, 0):.3f}" for n in names))
     for baseline, parts in metrics["baselines"].items():
         table.add_row(baseline, *(shown(parts["test"].get(name)) for name in names))
     console.print()

@@ -32,6 +32,7 @@ RUN_FILES = (
     "report.html",
     "model",
     "checkpoints",
+    "members",
 )
 """What a run leaves in its directory; with folds, also ``fold_0``, ``fold_1``, ..."""
 

@@ -17,7 +17,14 @@ from bionn.data.batches import Batch
 from bionn.errors import InputError
 from bionn.metrics import Scores
 from bionn.models.decision import class_weights, logit_shift
-from bionn.models.heads import TaskKind, evidence, link, objective
+from bionn.models.heads import (
+    TaskKind,
+    evidence,
+    find_objective,
+    link,
+    objective,
+    squared_error,
+)
 from bionn.models.layers import feed, set_code_table
 
 Schedule = Literal["constant", "one_cycle"]
@@ -42,9 +49,11 @@ class Task(L.LightningModule):
         schedule: ``one_cycle`` rises and falls to nothing over the epochs of the trainer;
             ``constant`` stays.
         class_weight: of the classes in the training loss: ``balanced``, ``A=1,B=5`` or a number each.
+        objective: what training minimises; see :func:`bionn.models.heads.find_objective`.
 
-    Weights, and a data module that draws rows of each class in other shares than they have, bias the
-    logits; ``logit_shift`` says by how much. Losses and scores of validation and test rows, and
+    Validation and test losses are always the cross-entropy, or the squared error of numbers. Weights,
+    and a data module that draws rows of each class in other shares than they have, bias the logits;
+    ``logit_shift`` says by how much. Losses and scores of validation and test rows, and
     predictions, are without that bias, and so comparable whatever the weights.
     """
 
@@ -59,8 +68,10 @@ class Task(L.LightningModule):
         weight_decay: float = 1e-2,
         schedule: Schedule = "one_cycle",
         class_weight: str | Sequence[float] | None = None,
+        objective: str = "auto",
     ) -> None:
         super().__init__()
+        self.objective = find_objective(kind, objective)
         if schedule not in ("constant", "one_cycle"):
             raise InputError(f"schedule: constant or one_cycle needed, {schedule!r} found")
         for name, value in (("learning_rate", learning_rate), ("weight_decay", weight_decay)):
@@ -107,7 +118,8 @@ class Task(L.LightningModule):
 
     def loss(self, logits: Tensor, targets: Tensor) -> Tensor:
         """The objective in training, a mean over the batch."""
-        return objective(self.kind, logits, targets, class_weight=self.loss_weight)
+        minimised = squared_error if self.objective == "squared-error" else objective
+        return minimised(self.kind, logits, targets, class_weight=self.loss_weight)
 
     def training_step(self, batch: Batch, batch_idx: int) -> Tensor:
         """The objective on a batch."""

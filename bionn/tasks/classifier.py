@@ -21,6 +21,7 @@ class Classifier(Task):
         weight_decay: of AdamW.
         schedule: ``one_cycle`` or ``constant``.
         class_weight: ``balanced``, ``A=1,B=5`` or a number a class; see :class:`Task`.
+        objective: ``cross-entropy`` or ``squared-error`` (the Brier score).
 
     Raises:
         InputError: fewer than two classes.
@@ -41,6 +42,7 @@ class Classifier(Task):
         weight_decay: float = 1e-2,
         schedule: Schedule = "one_cycle",
         class_weight: str | list[float] | None = None,
+        objective: str = "cross-entropy",
     ) -> None:
         if len(classes) < 2:
             raise InputError(f"classes: at least 2 needed, {len(classes)} found")
@@ -53,4 +55,5 @@ class Classifier(Task):
             weight_decay=weight_decay,
             schedule=schedule,
             class_weight=class_weight,
+            objective=objective,
         )

@@ -10,7 +10,7 @@ import sys
 import threading
 import time
 import warnings
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
 from functools import partial
 from pathlib import Path
@@ -29,6 +29,7 @@ from bionn.data.prepared import Prepared
 from bionn.data.resident import ResidentDataModule
 from bionn.errors import InputError, Stopped
 from bionn.models.decision import class_weights, take_off
+from bionn.models.heads import find_objective
 from bionn.models.mlp import MLP
 from bionn.tasks.base import Task
 from bionn.tasks.classifier import Classifier
@@ -61,6 +62,7 @@ class Trained:
         val_loss: its validation loss.
         seconds: wall time.
         reason: why training stopped.
+        members: of an ensemble, how the training of each network went.
     """
 
     model: torch.nn.Module
@@ -70,6 +72,7 @@ class Trained:
     val_loss: float
     seconds: float
     reason: str
+    members: tuple[Trained, ...] = ()
 
 
 def build_task(prepared: Prepared, options: TrainingOptions) -> Task:
@@ -89,7 +92,9 @@ def build_task(prepared: Prepared, options: TrainingOptions) -> Task:
         make_task = partial(Regressor, target_names=targets.names)
     else:
         weight = None if options.class_weight == "none" else options.class_weight
-        make_task = partial(Classifier, classes=targets.classes, class_weight=weight)
+        make_task = partial(
+            Classifier, classes=targets.classes, class_weight=weight, objective=options.objective
+        )
     assert options.learning_rate is not None
     assert options.weight_decay is not None
     return make_task(model, learning_rate=options.learning_rate, weight_decay=options.weight_decay)
@@ -122,6 +127,7 @@ def check(prepared: Prepared, options: TrainingOptions) -> None:
             raise InputError(f"{shown}: a number from {least} {bound} needed, {value:g} found")
     assert options.batch_size is not None
     resolve_batch_size(options.batch_size, len(prepared.split.train))
+    find_objective(prepared.targets.task, options.objective)
     if options.augment:
         Augmentation.parse(options.augment, prepared.encoder)
     _check_imbalance(prepared, options)
@@ -174,6 +180,7 @@ def train(
     *,
     directory: Path | None = None,
     console: Console | None = None,
+    callbacks: Sequence[L.Callback] = (),
 ) -> Trained:
     """Train on the training rows and choose the epoch on the validation rows; refit if asked to.
 
@@ -182,6 +189,7 @@ def train(
         options: settled options; see :func:`bionn.training.options.choose`.
         directory: where ``metrics.csv`` and ``checkpoints/`` go; nowhere when None.
         console: where the progress bar is drawn; nowhere when None.
+        callbacks: more of Lightning's callbacks for the training that chooses the epoch.
 
     Raises:
         InputError: see :func:`check`; or the loss was never finite.
@@ -189,23 +197,23 @@ def train(
     check(prepared, options)
     start = time.perf_counter()
     best = KeepBest()
-    callbacks: list[L.Callback] = [best]
+    watching: list[L.Callback] = [best, *callbacks]
     if options.patience is not None:
-        callbacks.append(EarlyStopping("val_loss", patience=options.patience, check_finite=True))
+        watching.append(EarlyStopping("val_loss", patience=options.patience, check_finite=True))
     if options.min_gradient_norm is not None:
-        callbacks.append(StopOnGradientNorm(options.min_gradient_norm))
+        watching.append(StopOnGradientNorm(options.min_gradient_norm))
     if options.min_loss_change is not None:
-        callbacks.append(StopOnLossChange(options.min_loss_change))
+        watching.append(StopOnLossChange(options.min_loss_change))
     if directory is not None:
-        callbacks.append(EpochLog(directory / "metrics.csv"))
-        callbacks.append(
+        watching.append(EpochLog(directory / "metrics.csv"))
+        watching.append(
             ModelCheckpoint(
                 directory / "checkpoints", filename="last", enable_version_counter=False
             )
         )
     if console is not None:
-        callbacks.append(EpochProgress(console))
-    selected, trainer = _fit(prepared, options, callbacks)
+        watching.append(EpochProgress(console))
+    selected, trainer = _fit(prepared, options, watching)
     if best.epoch is None:
         raise InputError(
             "training: the validation loss was never a finite number; lower the learning rate, or "
@@ -215,10 +223,10 @@ def train(
     if options.refit:
         everything = np.union1d(prepared.split.train, prepared.split.val)
         joined = replace(prepared, split=replace(prepared.split, train=everything))
-        callbacks = [StopAfter(epoch)]
+        refitting: list[L.Callback] = [StopAfter(epoch)]
         if console is not None:
-            callbacks.append(EpochProgress(console, "refitting", epochs=epoch))
-        model, _ = _fit(joined, options, callbacks, validate=False)
+            refitting.append(EpochProgress(console, "refitting", epochs=epoch))
+        model, _ = _fit(joined, options, refitting, validate=False)
     reason = _reason(trainer, options)
     if console is not None:
         again = ", refitted" if options.refit else ""

@@ -34,6 +34,8 @@ class TrainingOptions:
         augment: alterations of training sequences, drawn anew at each step: ``reverse-complement``,
             ``shift:N``, ``mask:P``; see :class:`bionn.data.augment.Augmentation`.
         init: the weights' initialiser.
+        objective: what is minimised: ``cross-entropy`` (classes) or ``squared-error``; ``auto``: the
+            first for classes, the second for numbers.
         learning_rate: peak of the one-cycle schedule.
         weight_decay: of AdamW.
         batch_size: ``full``, 1 or a number between.
@@ -50,6 +52,7 @@ class TrainingOptions:
         min_loss_change: stop when the training loss changes by less from epoch to epoch.
         device: ``auto``, ``cpu``, ``gpu``, ... as Lightning's ``accelerator``.
         precision: as Lightning's ``precision``.
+        ensemble: networks that are trained, each from a seed of its own, and averaged.
         seed: of initial weights, order of rows and dropout.
     """
 
@@ -59,6 +62,7 @@ class TrainingOptions:
     input_dropout: float | None = None
     augment: Sequence[str] = ()
     init: str = "torch"
+    objective: str = "auto"
     learning_rate: float | None = None
     weight_decay: float | None = None
     batch_size: BatchSize | None = None
@@ -73,6 +77,7 @@ class TrainingOptions:
     min_loss_change: float | None = None
     device: str = "auto"
     precision: str = "32-true"
+    ensemble: int = 1
     seed: int = 0
 
 

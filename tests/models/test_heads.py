@@ -4,7 +4,8 @@ import pytest
 import torch
 from torch.nn import functional as TF
 
-from bionn.models.heads import evidence, link, objective
+from bionn.errors import InputError
+from bionn.models.heads import evidence, find_objective, link, objective, squared_error
 
 LOGITS = torch.randn(9, 3)
 CLASSES = torch.arange(9) % 3
@@ -66,3 +67,28 @@ def test_targets_that_are_all_missing_teach_nothing() -> None:
     assert (torch.autograd.grad(loss, logits)[0] == 0).all()
     assert evidence(torch.tensor([[1.0, float("nan")]])) == 1
     assert evidence(torch.tensor([0, 1, 1])) == 3
+
+
+@pytest.mark.parametrize("weights", [None, torch.tensor([0.5, 2.0, 1.0])])
+def test_squared_error_is_the_brier_score(weights) -> None:
+    each = torch.ones(9) if weights is None else weights[CLASSES]
+    differences = (torch.softmax(LOGITS, 1) - torch.eye(3)[CLASSES]) ** 2
+    torch.testing.assert_close(
+        squared_error("multiclass", LOGITS, CLASSES, class_weight=weights),
+        (differences.sum(dim=1) * each).mean(),
+    )
+    binary = CLASSES % 2
+    each = torch.ones(9) if weights is None else weights[binary]
+    torch.testing.assert_close(
+        squared_error("binary", ONE, binary, class_weight=weights),
+        ((torch.sigmoid(ONE[:, 0]) - binary) ** 2 * each).mean(),
+    )
+
+
+def test_each_task_has_its_objectives() -> None:
+    assert find_objective("binary", "auto") == "cross-entropy"
+    assert find_objective("regression", "auto") == "squared-error"
+    assert find_objective("multiclass", "squared-error") == "squared-error"
+    for task, name in (("regression", "cross-entropy"), ("binary", "hinge")):
+        with pytest.raises(InputError, match=f"needed for {task}, '{name}' found"):
+            find_objective(task, name)

@@ -153,3 +153,17 @@ def test_the_task_fits_the_data(kind: str, cls: type, width: int) -> None:
 def test_options_out_of_range_are_refused(given: dict, message: str) -> None:
     with pytest.raises(InputError, match=message):
         check(BINARY, options_for(**given))
+
+
+def test_the_objective_is_what_training_minimises() -> None:
+    logits, truth = torch.randn(7, 1), torch.arange(7) % 2
+    chances = torch.sigmoid(logits.squeeze(1))
+    expected = {
+        "squared-error": ((chances - truth) ** 2).mean(),
+        "cross-entropy": torch.nn.functional.binary_cross_entropy(chances, truth.float()),
+    }
+    for name, value in (*expected.items(), ("auto", expected["cross-entropy"])):
+        task = build_task(BINARY, options_for(objective=name))
+        torch.testing.assert_close(task.loss(logits, truth), value)
+    with pytest.raises(InputError, match="objective: one of auto, squared-error"):
+        check(REGRESSION, options_for(REGRESSION, objective="cross-entropy"))
