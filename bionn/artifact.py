@@ -18,7 +18,7 @@ from bionn.errors import ArtifactError
 from bionn.formats.output import json_text, plain_data, replacing
 from bionn.manifest import FORMAT_VERSION, read_manifest, sealed
 from bionn.models.layers import set_code_table
-from bionn.models.spec import build, spec_of
+from bionn.models.spec import build, networks_of, spec_of
 
 WEIGHTS = "model.safetensors"
 MANIFEST = "manifest.json"
@@ -194,10 +194,13 @@ def _network(path: Path, spec: dict[str, Any], tensors: dict[str, Tensor]) -> to
     Raises:
         ArtifactError: no such network, or weights of other names or sizes.
     """
-    widths = (spec.get("init_args") or {}).get("hidden_features", [])
-    if isinstance(widths, list) and len(widths) > len(tensors):
+    layers = 0
+    for part in networks_of(spec):
+        widths = (part.get("init_args") or {}).get("hidden_features", [])
+        layers += len(widths) if isinstance(widths, list) else 0
+    if layers > len(tensors):
         raise ArtifactError(
-            f"{path}: weights do not fit the network: weights of {len(widths)} hidden layers needed, "
+            f"{path}: weights do not fit the network: weights of {layers} hidden layers needed, "
             f"{len(tensors)} tensors found; copy the model directory again"
         )
     with torch.device("meta"):

@@ -24,6 +24,7 @@ from bionn.models.decision import Decision
 from bionn.models.ensemble import Ensemble
 from bionn.models.heads import TaskKind, link
 from bionn.models.layers import feed
+from bionn.models.spec import networks_of
 from bionn.preprocess.features import FeatureEncoder
 from bionn.preprocess.sequences import SequenceEncoder
 from bionn.preprocess.targets import TargetScaler
@@ -308,20 +309,23 @@ def _check_agreement(predictor: Predictor) -> None:
     Raises:
         ValueError: they do not.
     """
-    encoder, arguments = predictor.encoder, predictor.manifest["model"]["init_args"]
+    encoder = predictor.encoder
     if isinstance(encoder, SequenceEncoder) and not 0 <= encoder.length <= _LONGEST:
         raise ValueError(
             f"sequences of at most {_LONGEST} positions needed, {encoder.length} found"
         )
-    if arguments is None:  # not a network of this package
-        return
-    taken = arguments["in_features"]
-    if encoder.input_shape != (taken if isinstance(taken, int) else tuple(taken)):
-        raise ValueError(f"inputs {encoder.input_shape}, but a network for {taken}")
-    given = arguments.get("out_features", arguments.get("num_classes", 1))
     names = predictor.target_names if predictor.task == "regression" else predictor.classes
-    if given != (1 if predictor.task == "binary" else len(names)):
-        raise ValueError(f"{predictor.task} of {len(names)}, but a network of {given} outputs")
+    outputs = 1 if predictor.task == "binary" else len(names)
+    for spec in networks_of(predictor.manifest["model"]):
+        arguments = spec["init_args"]
+        if arguments is None:  # not a network of this package
+            continue
+        taken = arguments["in_features"]
+        if encoder.input_shape != (taken if isinstance(taken, int) else tuple(taken)):
+            raise ValueError(f"inputs {encoder.input_shape}, but a network for {taken}")
+        given = arguments.get("out_features", arguments.get("num_classes", 1))
+        if given != outputs:
+            raise ValueError(f"{predictor.task} of {len(names)}, but a network of {given} outputs")
 
 
 def with_both_strands(manifest: dict[str, Any], both_strands: bool) -> dict[str, Any]:

@@ -34,6 +34,19 @@ def spec_of(model: torch.nn.Module) -> dict[str, Any]:
     return {"class_path": f"{cls.__module__}.{cls.__qualname__}", "init_args": None}
 
 
+def networks_of(spec: dict[str, Any]) -> list[dict[str, Any]]:
+    """The specs of an ensemble's members; of any other network, its own."""
+    if spec.get("class_path") != _ENSEMBLE:
+        return [spec]
+    arguments = spec.get("init_args")
+    members = arguments.get("members") if isinstance(arguments, dict) else None
+    if not isinstance(members, list) or not all(isinstance(member, dict) for member in members):
+        raise ArtifactError("model: an ensemble's members needed, none found")
+    if any(member.get("class_path") == _ENSEMBLE for member in members):
+        raise ArtifactError("model: networks needed in an ensemble, an ensemble found")
+    return members
+
+
 def build(spec: dict[str, Any]) -> torch.nn.Module:
     """The network that a spec describes, with fresh weights.
 
@@ -44,12 +57,16 @@ def build(spec: dict[str, Any]) -> torch.nn.Module:
     """
     path = spec.get("class_path")
     if path == _ENSEMBLE:
-        return _build_ensemble(spec.get("init_args"))
+        members = [build(member) for member in networks_of(spec)]
+        try:
+            return Ensemble(members, spec["init_args"].get("kind"))
+        except InputError as error:
+            raise ArtifactError(f"model: {error}; copy the model directory again") from None
     cls = _OURS.get(str(path))
     if cls is None:
         raise ArtifactError(
-            f"model: one of {', '.join([*_OURS, _ENSEMBLE])} needed, {repr(path)[:200]} found; build the "
-            "network yourself and pass it as model="
+            f"model: one of {', '.join([*_OURS, _ENSEMBLE])} needed, {repr(path)[:200]} found; "
+            "build the network yourself and pass it as model="
         )
     try:
         return cls(**spec.get("init_args", {}))
@@ -57,16 +74,3 @@ def build(spec: dict[str, Any]) -> torch.nn.Module:
         raise ArtifactError(
             f"model: {path} does not take its arguments: {error}; copy the model directory again"
         ) from None
-
-
-def _build_ensemble(arguments: Any) -> Ensemble:
-    """The members in turn; an ensemble of ensembles is none that this package writes."""
-    members = arguments.get("members") if isinstance(arguments, dict) else None
-    if not isinstance(members, list) or not all(isinstance(member, dict) for member in members):
-        raise ArtifactError("model: an ensemble's members needed, none found")
-    if any(member.get("class_path") == _ENSEMBLE for member in members):
-        raise ArtifactError("model: networks needed in an ensemble, an ensemble found")
-    try:
-        return Ensemble([build(member) for member in members], arguments["kind"])
-    except (KeyError, InputError) as error:
-        raise ArtifactError(f"model: an ensemble is not as it should be: {error}") from None
