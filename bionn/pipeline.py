@@ -23,6 +23,7 @@ from bionn.data.splits import make_splits
 from bionn.data.targets import find_targets
 from bionn.errors import InputError, did_you_mean
 from bionn.evaluate import average_folds, evaluate, prediction_table
+from bionn.explain.folder import write_explanations
 from bionn.formats.output import write_json, write_table
 from bionn.models.decision import Decision, choose_decision, class_weights
 from bionn.predict import Predictor
@@ -54,6 +55,7 @@ def run(
     out: str | Path | None = None,
     overwrite: bool = False,
     baselines: bool = True,
+    explain: bool = True,
     progress: bool = True,
     **options: Any,
 ) -> RunResult:
@@ -64,6 +66,7 @@ def run(
         out: the run's directory; ``runs/<name of the input>`` when None.
         overwrite: replace the run that is there.
         baselines: fit and score the baselines too.
+        explain: attributions of test samples, in ``explain/``; with folds, those of fold 0.
         progress: say what was chosen and draw progress bars.
         **options: the fields of :class:`bionn.data.samples.DataOptions` and of
             :class:`bionn.training.options.TrainingOptions`.
@@ -119,6 +122,8 @@ def run(
             table = prediction_table(predictor, prepared, selected=selected)
             write_table(table, own / "predictions.tsv")
             write_json(metrics, own / "metrics.json")
+            if explain and not number:
+                write_explanations(own, predictor, prepared)
             results.append(metrics)
             predictors.append(predictor)
             tested = table[table["split"] == "test"]

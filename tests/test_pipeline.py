@@ -27,6 +27,7 @@ FILES = {
     "config.yaml",
     "metrics.csv",
     "checkpoints",
+    "explain",
 }
 SMALL: dict[str, Any] = {"max_epochs": 2, "hidden": [16], "device": "cpu", "progress": False}
 TARGETS = ["tgt1", "tgt2", "tgt3"]
@@ -81,7 +82,7 @@ def test_a_run_in_folds_has_a_folder_a_fold(shared) -> None:
     directory = shared["folds"][0]
     names = {path.name for path in directory.iterdir()} - {"report.html"}
     folds = {f"fold_{k}" for k in range(3)}
-    assert names == folds | (FILES - {"model", "metrics.csv", "checkpoints"})
+    assert names == folds | (FILES - {"model", "metrics.csv", "checkpoints", "explain"})
     for fold in folds:
         found = {path.name for path in (directory / fold).iterdir()} - {"report.html"}
         assert found >= {"model", "metrics.json", "predictions.tsv", "metrics.csv", "checkpoints"}

@@ -79,6 +79,13 @@ def make_parser() -> Parser:
         default=None,
         help="score no baselines",
     )
+    output.add_argument(
+        "--no-explain",
+        dest="explain",
+        action="store_false",
+        default=None,
+        help="leave out the attributions of test samples",
+    )
     return parser
 
 

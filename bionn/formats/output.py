@@ -126,14 +126,14 @@ def _quoted(cells: list[str], separator: str) -> list[str]:
     ]
 
 
-def write_json(value: Any, path: str | Path) -> None:
+def write_json(value: Any, path: str | Path, *, indent: int | None = 2) -> None:
     """Write strict JSON; NaN and infinities, which JSON does not have, become null."""
     with replacing(path) as file:
-        file.write(json_text(value) + "\n")
+        file.write(json_text(value, indent=indent) + "\n")
 
 
-def json_text(value: Any) -> str:
-    """Strict JSON, indented; NaN and infinities become null.
+def json_text(value: Any, *, indent: int | None = 2) -> str:
+    """Strict JSON, indented, or in one line without; NaN and infinities become null.
 
     Example:
         >>> print(json_text({"best": float("nan")}))
@@ -141,7 +141,7 @@ def json_text(value: Any) -> str:
           "best": null
         }
     """
-    return json.dumps(plain_data(value), indent=2, ensure_ascii=False, allow_nan=False)
+    return json.dumps(plain_data(value), indent=indent, ensure_ascii=False, allow_nan=False)
 
 
 def plain_data(value: Any) -> Any:

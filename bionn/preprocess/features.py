@@ -151,6 +151,23 @@ class FeatureEncoder:
         """Every column that is needed, whatever its order in the table."""
         return self.names + self.categories
 
+    @property
+    def sources(self) -> tuple[str, ...]:
+        """The column of the table that each input is made from, ``input_shape`` names.
+
+        That of a flag is the feature that has the gap, or the category.
+        """
+        numbers: tuple[str, ...] = self.names
+        flags: list[str] = []
+        for step in self.steps:
+            if isinstance(step, Selection):
+                numbers = step.names
+            elif isinstance(step, Indicators):
+                flags += step.names
+            elif isinstance(step, OneHot):
+                flags += [name for name, levels in step.levels.items() for _ in levels]
+        return (*numbers, *flags)
+
     def transform(self, frame: pd.DataFrame) -> np.ndarray:
         """Rows with all of :attr:`columns` to ``float32 (rows, input_shape)``.
 

@@ -29,6 +29,7 @@ RUN_FILES = (
     "splits.tsv",
     "split.json",
     "audit.json",
+    "explain",
     "report.html",
     "model",
     "checkpoints",

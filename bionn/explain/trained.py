@@ -1,0 +1,218 @@
+"""The verbs of this room for a trained model: its encoding, its strands, its outputs by name."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from functools import partial
+from typing import NamedTuple
+
+import torch
+from torch import Tensor
+
+from bionn.errors import InputError, did_you_mean
+from bionn.explain.backgrounds import shuffled
+from bionn.explain.deep_lift import deep_lift
+from bionn.explain.expected_gradients import expected_gradients
+from bionn.explain.input_x_gradient import input_x_gradient
+from bionn.explain.integrated_gradients import integrated_gradients
+from bionn.explain.mutagenesis import mutagenesis
+from bionn.models.layers import feed
+from bionn.predict import Predictor
+from bionn.preprocess.sequences import SequenceEncoder
+from bionn.sequences.onehot import one_hot
+
+GRADIENT_METHODS = (
+    "deep_lift",
+    "expected_gradients",
+    "integrated_gradients",
+    "input_x_gradient",
+)
+"""Methods that follow gradients back to letters by position."""
+
+METHODS = (*GRADIENT_METHODS, "mutagenesis")
+"""Methods by the names of options."""
+
+
+class SequenceScores(NamedTuple):
+    """What the letters of N sequences add to an output.
+
+    Attributes:
+        contributions: ``(N, L)``: of the letter that is there, 0 at padding.
+        hypothetical: ``(N, A, L)``: of each letter, if it were there.
+    """
+
+    contributions: Tensor
+    hypothetical: Tensor
+
+
+def output_names(predictor: Predictor) -> list[str]:
+    """What can be explained: the positive class of two, each of several, each target."""
+    if predictor.task == "regression":
+        return list(predictor.target_names)
+    return predictor.classes[1:] if predictor.task == "binary" else list(predictor.classes)
+
+
+def output_weights(predictor: Predictor, name: str | None = None) -> Tensor:
+    """The weights ``(out,)`` by which the logits become the quantity explained.
+
+    It is the logit of the positive class of two (of the other with its sign turned); of several, the
+    class's logit less the mean of all, as only their differences count; or the target in its own
+    units (of its logarithm, where that was learned).
+
+    Args:
+        predictor: the model.
+        name: a class or target; the first of :func:`output_names` when None.
+
+    Raises:
+        InputError: there is none of that name; offers the nearest.
+    """
+    names = output_names(predictor)
+    name = names[0] if name is None else name
+    if predictor.task == "binary" and name == predictor.classes[0]:
+        return torch.tensor([-1.0])
+    if name not in names:
+        known = predictor.classes if predictor.task == "binary" else names
+        raise InputError(
+            f"output: one of {', '.join(known)} needed, {name!r} found{did_you_mean(name, known)}; "
+            "choose one"
+        )
+    weights = torch.zeros(len(names))
+    weights[names.index(name)] = 1
+    if predictor.task == "multiclass":
+        weights -= 1 / len(names)
+    if predictor.target_scaler is not None:
+        weights *= torch.from_numpy(predictor.target_scaler.std).float()
+    return weights
+
+
+class SequenceExplainer:
+    """Attributions and mutagenesis of a model of sequences.
+
+    Args:
+        predictor: the model.
+        method: one of :data:`METHODS`; DeepLIFT over shuffles where letters by position are the inputs,
+            and mutagenesis for k-mers, when None. ``mutagenesis`` contributes a letter's effect less
+            the mean effect of all letters at its position.
+        backgrounds: shuffles a sequence that keep the counts of neighbouring pairs: the baselines of
+            every method but ``input_x_gradient`` and ``mutagenesis``.
+        seed: of the shuffles.
+
+    Raises:
+        InputError: a model of features, an unknown method, or one that follows gradients to letters
+            for a model of k-mers.
+    """
+
+    def __init__(
+        self,
+        predictor: Predictor,
+        *,
+        method: str | None = None,
+        backgrounds: int = 20,
+        seed: int = 0,
+    ) -> None:
+        encoder = predictor.encoder
+        if not isinstance(encoder, SequenceEncoder):
+            raise InputError(
+                "explain: a model of sequences needed, one of features found; take feature_table"
+            )
+        features = encoder.features()
+        method = method or ("deep_lift" if features is None else "mutagenesis")
+        if method not in METHODS:
+            raise InputError(
+                f"method: one of {', '.join(METHODS)} needed, {method!r} found"
+                f"{did_you_mean(method, METHODS)}; choose one"
+            )
+        if features is not None and method != "mutagenesis":
+            raise InputError(
+                f"method: mutagenesis needed for a model of k-mers, whose counts have no gradient, "
+                f"{method!r} found; leave it out"
+            )
+        self.predictor = predictor
+        self.encoder = encoder
+        self.method = method
+        self.backgrounds = backgrounds
+        self.seed = seed
+        self.table = torch.from_numpy(encoder.code_table).to(predictor.device)
+        self._features = None if features is None else features.to(predictor.device)
+        self._padding = encoder.symbols.padding_code
+
+    def effects(self, codes: Tensor, output: Tensor) -> Tensor:
+        """What every substitution does to an output, ``(N, A, L)``.
+
+        Args:
+            codes: ``(N, L)``.
+            output: weights of the logits; see :func:`output_weights`.
+        """
+        return self._over_strands(codes, lambda strand: self._effects(strand, output))[0]
+
+    def scores(self, codes: Tensor, output: Tensor) -> SequenceScores:
+        """What every letter adds to an output.
+
+        Args:
+            codes: ``(N, L)``.
+            output: weights of the logits; see :func:`output_weights`.
+        """
+        there = self._one_hot(codes)
+        if self.method == "mutagenesis":
+            effects = self.effects(codes, output)
+            hypothetical = effects - effects.mean(1, keepdim=True)
+            return SequenceScores((there * hypothetical).sum(1), hypothetical)
+        contributions, hypothetical = self._over_strands(
+            codes, lambda strand: self._attributed(strand, output)
+        )
+        return SequenceScores(contributions.sum(1), hypothetical)
+
+    def _one_hot(self, codes: Tensor) -> Tensor:
+        return one_hot(codes.to(self.predictor.device), self.table).cpu()
+
+    def _effects(self, codes: Tensor, output: Tensor) -> Tensor:
+        """Effects, ``(1, N, A, L)``."""
+        model = self.predictor.model
+        network_input = partial(feed, model, table=self.table, features=self._features)
+        found = mutagenesis(
+            model,
+            codes.to(self.predictor.device),
+            table=self.table,
+            padding=self._padding,
+            encode=network_input if self._features is not None else None,
+        )
+        return (found.effects @ output.to(found.effects)).cpu().unsqueeze(0)
+
+    def _attributed(self, codes: Tensor, output: Tensor) -> Tensor:
+        """Contributions and hypothetical contributions, ``(2, N, A, L)``."""
+        model, x = self.predictor.model, one_hot(codes.to(self.predictor.device), self.table)
+        if self.method == "input_x_gradient":
+            found = input_x_gradient(model, x, output=output)
+        else:
+            generator = torch.Generator().manual_seed(self.seed)
+            background = shuffled(
+                codes.to(self.predictor.device),
+                self.table,
+                count=self.backgrounds,
+                generator=generator,
+                padding=self._padding,
+            )
+            if self.method == "expected_gradients":
+                found = expected_gradients(model, x, background, output=output, generator=generator)
+            else:
+                method = deep_lift if self.method == "deep_lift" else integrated_gradients
+                found = method(model, x, background, output=output)
+        return torch.stack([found.contributions, found.hypothetical]).cpu()
+
+    def _over_strands(self, codes: Tensor, explain: Callable[[Tensor], Tensor]) -> Tensor:
+        """The mean over both strands where the model averages over them, else the one."""
+        if not self.encoder.both_strands:
+            return explain(codes)
+        other = explain(self.encoder.other_strand(codes))
+        return (explain(codes) + self._turned(other, codes)) / 2
+
+    def _turned(self, values: Tensor, codes: Tensor) -> Tensor:
+        """Values ``(K, N, A, L)`` of the other strand where this strand's codes stand."""
+        alphabet = self.encoder.symbols
+        letters = torch.from_numpy(alphabet.complement[: len(alphabet.letters)]).to(torch.int64)
+        there = (codes != self._padding).cpu()
+        first = there.int().argmax(1, keepdim=True)
+        last = codes.shape[1] - 1 - there.int().flip(1).argmax(1, keepdim=True)
+        partner = (first + last - torch.arange(codes.shape[1])).clamp(0, max(codes.shape[1] - 1, 0))
+        turned = values[:, :, letters].gather(3, partner[:, None].expand_as(values))
+        return turned * there[:, None]
