@@ -98,6 +98,7 @@ def run_seeds(
             overwrite=True,
             progress=False,
             baselines=baselines(seed),
+            explain=seed == 0,
             **settings,
         )
         results.append(result.metrics)
