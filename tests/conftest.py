@@ -2,13 +2,20 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Callable
 from pathlib import Path
 
 import pytest
+import torch
 from hypothesis import settings
 
 from tests.support.public import PUBLIC
+
+if not torch.cuda.is_available():
+    os.environ["TRITON_INTERPRET"] = (
+        "1"  # read when Triton is imported: its kernels run without a GPU
+    )
 
 collect_ignore = ["fuzz"]  # run by hand: make fuzz
 

@@ -72,12 +72,16 @@ def takes(*tensors: Tensor, dtype: torch.dtype = torch.float32) -> bool:
             or not tensor.is_contiguous()
         ):
             return False
+    return values_only() and library() is not None
+
+
+def values_only() -> bool:
+    """Whether nothing here traces or transforms what is computed, or asks for a gradient's graph."""
     return (
         not torch.is_grad_enabled()
         and not _are_functorch_transforms_active()
         and not _len_torch_dispatch_stack()
         and _get_tracing_state() is None
-        and library() is not None
     )
 
 

@@ -7,7 +7,7 @@ import torch
 from torch import Tensor
 from torch.autograd import Function
 
-from bionn.kernels import cpu
+from bionn.kernels import cpu, gpu
 from bionn.ops.base import FunctionPair, forward_rule, refuse_tangent, save, sum_to_shape, widen
 
 
@@ -28,8 +28,13 @@ def one_hot_rows(codes: Tensor, table: Tensor) -> Tensor:
 
 
 def _bytes(codes: Tensor) -> Tensor:
-    """Codes ``(*, L)`` as the kernels read them: ``(N, L)`` uint8."""
-    return codes.reshape(math.prod(codes.shape[:-1]), codes.shape[-1]).to(torch.uint8).contiguous()
+    """Codes ``(*, L)`` as the CPU's kernels read them: ``(N, L)`` uint8."""
+    return _rows(codes).to(torch.uint8).contiguous()
+
+
+def _rows(tensor: Tensor) -> Tensor:
+    """``(*, C)`` as ``(N, C)``; none of it need be there."""
+    return tensor.reshape(math.prod(tensor.shape[:-1]), tensor.shape[-1])
 
 
 class OneHotLinearReverse(Function):
@@ -40,13 +45,18 @@ class OneHotLinearReverse(Function):
     @staticmethod
     def forward(codes: Tensor, weight: Tensor, bias: Tensor | None, table: Tensor) -> Tensor:
         """Return ``(*, out)`` for codes ``(*, L)``, weight ``(out, A, L)``, table ``(S, A)``."""
-        if cpu.takes() and cpu.takes_codes(codes, len(table)):
+        # linear takes a bias of other shapes too; the kernels read a number for each output
+        usual = bias is None or bias.shape == weight.shape[:1]
+        if usual and cpu.takes() and cpu.takes_codes(codes, len(table)):
             # the kernels read weights laid out (L, A, out); bfloat16 is summed in float32
             major = widen(weight).permute(2, 1, 0).contiguous()
             constants = [None if t is None else widen(t) for t in (bias, table)]
             if cpu.takes(major, *(t for t in constants if t is not None), dtype=major.dtype):
                 out = cpu.onehot_value(_bytes(codes), major, constants[0], widen(table))
                 return out.reshape(*codes.shape[:-1], len(weight)).to(weight.dtype)
+        if usual and gpu.takes(codes, table, weight, *(() if bias is None else (bias,))):
+            out = gpu.onehot_value(_rows(codes), weight.permute(2, 1, 0).contiguous(), bias, table)
+            return out.reshape(*codes.shape[:-1], len(weight))
         rows = one_hot_rows(codes, table)
         return torch.nn.functional.linear(rows, position_major(weight), bias)
 
@@ -70,11 +80,13 @@ class OneHotLinearReverse(Function):
         if ctx.needs_input_grad[1]:
             # dJ/dW[o, a, l] = sum over samples of x[a, l] dJ/da[o]: with x one-hot, the samples
             # that carry letter a at position l
-            upstream = grad.reshape(math.prod(grad.shape[:-1]), out_features)
+            upstream = _rows(grad)
             wide, wide_table = widen(upstream).contiguous(), widen(table)
             fits = cpu.takes_codes(codes, len(table))
             if fits and cpu.takes(wide, wide_table, dtype=wide.dtype):
                 major = cpu.onehot_chain(_bytes(codes), wide, wide_table).to(grad.dtype)
+            elif gpu.takes(codes, table, upstream):
+                major = gpu.onehot_chain(_rows(codes), upstream, table)
             else:
                 rows = one_hot_rows(codes, table).reshape(len(upstream), length * num_symbols)
                 major = (rows.t() @ upstream).reshape(length, num_symbols, out_features)
