@@ -4,11 +4,14 @@ from __future__ import annotations
 
 from pathlib import Path
 
+import numpy as np
 import torch
 
 from bionn.data.prepared import Prepared
 from bionn.explain.examples import examples
 from bionn.explain.features import feature_table
+from bionn.explain.model_motifs import MOST_ROWS, model_motifs, write_motifs
+from bionn.explain.trained import SequenceExplainer
 from bionn.formats.output import write_json, write_table
 from bionn.predict import Predictor
 from bionn.preprocess.features import FeatureEncoder
@@ -31,3 +34,8 @@ def write_explanations(folder: Path, predictor: Predictor, prepared: Prepared) -
         write_table(table, into / "features.tsv")
         return
     write_json(examples(predictor, prepared), into / "examples.json", indent=None)
+    # of the rows that the network was tested on first: what it looks at is the same in all
+    parts = np.concatenate([rows, prepared.split.val, prepared.split.train])[:MOST_ROWS]
+    explainer = SequenceExplainer(predictor, backgrounds=0)
+    found = model_motifs(explainer, prepared.inputs[torch.from_numpy(parts)])
+    write_motifs(found, into)
