@@ -19,6 +19,11 @@ REGRESSION = ("r2", "pearson", "spearman", "mse", "mae")
 NAN = float("nan")
 
 
+def main_score(task: str) -> str:
+    """The score by which models are compared."""
+    return "r2" if task == "regression" else "auroc"
+
+
 def binary_scores(probabilities: Tensor, targets: Tensor, threshold: float = 0.5) -> dict[str, Any]:
     """Accuracy, AUROC, AUPRC, MCC and F1 at a threshold, and the confusion matrix.
 

@@ -3,18 +3,19 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, fields
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 import pandas as pd
-import torch
 from rich.console import Console
 
 from bionn import artifact
-from bionn.baselines import baselines as fit_baselines
+from bionn.baselines.all import fit_baselines
+from bionn.baselines.choosing import Baseline, Rules
+from bionn.bootstrap import Resampled
 from bionn.data.audit import audit
 from bionn.data.prepared import Prepared, prepare
 from bionn.data.reading import as_list, read_samples
@@ -22,16 +23,16 @@ from bionn.data.samples import DataOptions, Source
 from bionn.data.splits import make_splits
 from bionn.data.targets import find_targets
 from bionn.errors import InputError, did_you_mean
-from bionn.evaluate import average_folds, evaluate, prediction_table
+from bionn.evaluate import average_folds, evaluate, prediction_table, trust, uncertainty
 from bionn.explain.folder import write_explanations
 from bionn.formats.output import write_json, write_table
-from bionn.models.decision import Decision, choose_decision, class_weights
 from bionn.predict import Predictor
 from bionn.report.console import print_data, print_result, print_training
 from bionn.report.folder import building, check_directory, plain, write_config, write_splits
 from bionn.training.ensemble import check_size, train_ensemble
 from bionn.training.fit import Trained, check
 from bionn.training.options import TrainingOptions, choose
+from bionn.validation import learned_on_validation
 
 
 @dataclass(frozen=True)
@@ -90,7 +91,7 @@ def run(
     print_data(console, samples, splits, found)
     print_training(console, first, settled)
 
-    results, predictors, tables = [], [], []
+    results, resampled, predictors, tables = [], [], [], []
     repeats = splits[-1].repeat + 1
     with building(directory) as folder:
         write_config(folder, sources, data_options, settled)
@@ -103,34 +104,33 @@ def run(
             own = folder / f"fold_{number}" if len(splits) > 1 else folder
             trained = train_ensemble(prepared, settled, directory=own, console=console)
             manifest = prepared.manifest() | {"training": plain(settled)}
-            if prepared.targets.task != "regression":
-                manifest["decision"] = decide(trained, prepared, manifest, settled).to_manifest()
+            rules = Rules(bool(settled.refit), balance(settled), settled.threshold, settled.seed)
+            manifest |= learned_on_validation(
+                trained.selected,
+                prepared,
+                manifest,
+                weights=rules.weights(prepared),
+                threshold=settled.threshold,
+                calibrate=settled.calibrate,
+            )
             predictor = Predictor(trained.model, manifest)
             selected = Predictor(trained.selected, manifest)
             artifact.save(own / "model", trained.model, manifest)
-            scored = (
-                fit_baselines(
-                    prepared,
-                    refit=bool(settled.refit),
-                    class_weight=balance(settled),
-                    threshold=settled.threshold,
-                )
-                if baselines
-                else {}
-            )
-            metrics = score(predictor, selected, prepared, trained, baselines=scored)
+            fitted = fit_baselines(prepared, rules) if baselines else {}
+            metrics, draws = score(predictor, selected, prepared, trained, baselines=fitted)
             table = prediction_table(predictor, prepared, selected=selected)
             write_table(table, own / "predictions.tsv")
             write_json(metrics, own / "metrics.json")
             if explain and not number:
                 write_explanations(own, predictor, prepared)
             results.append(metrics)
+            resampled.append(draws)
             predictors.append(predictor)
             tested = table[table["split"] == "test"]
             tables.append(tested.assign(repeat=split.repeat + 1) if repeats > 1 else tested)
         metrics = results[0]
         if len(splits) > 1:
-            metrics = average_folds(results, repeats)
+            metrics = average_folds(results, resampled, repeats)
             write_table(pd.concat(tables, ignore_index=True), folder / "predictions.tsv")
         metrics["seconds"]["total"] = round(time.perf_counter() - start, 3)
         write_json(metrics, folder / "metrics.json")
@@ -160,45 +160,34 @@ def balance(options: TrainingOptions) -> str:
     return "balanced" if options.sampler == "balanced" else options.class_weight
 
 
-def decide(
-    trained: Trained, prepared: Prepared, manifest: dict[str, Any], options: TrainingOptions
-) -> Decision:
-    """How probabilities become classes, chosen where asked for by the network that was chosen on the
-    validation rows, and on those.
-    """
-    targets, rows, counts = prepared.targets, prepared.split.val, prepared.class_counts
-    assert counts is not None
-    weights = class_weights(balance(options), targets.classes, counts)
-    chances = Predictor(trained.selected, manifest).outputs(prepared.inputs[torch.from_numpy(rows)])
-    return choose_decision(options.threshold, weights, chances, targets.values[rows])
-
-
 def score(
     predictor: Predictor,
     selected: Predictor,
     prepared: Prepared,
     trained: Trained,
     *,
-    baselines: dict[str, Any],
-) -> dict[str, Any]:
-    """The contents of ``metrics.json`` for one split.
+    baselines: Mapping[str, Baseline],
+) -> tuple[dict[str, Any], dict[str, Resampled]]:
+    """The contents of ``metrics.json`` for one split, and the resampled test scores of every model.
 
     Args:
         predictor: the model to use: its scores are those of the test rows.
         selected: the model that was chosen on the validation rows and has not seen them.
         prepared: the data.
         trained: how training went.
-        baselines: their scores.
+        baselines: the fitted baselines.
     """
     split, refitted = prepared.split, trained.model is not trained.selected
     test = evaluate(predictor, prepared, split.test)
     val = evaluate(selected, prepared, split.val)
+    worth, resampled = uncertainty(predictor, prepared, test, baselines, seed=prepared.options.seed)
     metrics: dict[str, Any] = {
         "task": prepared.targets.task,
         "n": {part: len(getattr(split, part)) for part in ("train", "val", "test")},
         "test": test,
         "val": val,
-        "baselines": baselines,
+        **worth,
+        **trust(predictor, prepared),
         "training": {
             "refit": refitted,
             "epochs": trained.epochs,
@@ -216,7 +205,7 @@ def score(
         if key in test:
             metrics[key] = test.pop(key)
             val.pop(key)
-    return metrics
+    return metrics, resampled
 
 
 def score_members(trained: Trained, predictor: Predictor, prepared: Prepared) -> dict[str, Any]:

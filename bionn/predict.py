@@ -14,6 +14,8 @@ import torch
 from torch import Tensor
 
 from bionn import artifact
+from bionn.calibration import Calibration
+from bionn.conformal import Conformal
 from bionn.data.batches import evaluation_rows
 from bionn.data.prepared import Encoder
 from bionn.data.samples import Source
@@ -74,6 +76,9 @@ class Predictor:
             self.decision = (
                 Decision.from_manifest(told) if told else Decision.plain(len(self.classes))
             )
+        self.calibration = Calibration(**manifest.get("calibration", {}))
+        kept = manifest.get("conformal")
+        self.conformal = None if kept is None else Conformal.from_manifest(kept)
         self._columns = Columns.from_manifest(manifest.get("reading", {}))
         self._table = self._features = None
         self._padding = 0
@@ -244,6 +249,14 @@ class Predictor:
 
     def outputs_of(self, logits: Tensor) -> np.ndarray:
         """The same from logits that are there already."""
+        return self.linked(self.tempered(logits))
+
+    def tempered(self, logits: Tensor) -> Tensor:
+        """Logits of calibrated probabilities, where the model was told to calibrate them."""
+        return logits / self.calibration.divisor
+
+    def linked(self, logits: Tensor) -> np.ndarray:
+        """Probabilities or values from logits as they are."""
         values = link(self.task, logits).double().numpy()
         return values if self.target_scaler is None else self.target_scaler.inverse(values)
 

@@ -108,9 +108,22 @@ def test_metrics_json(shared, name: str, task: str, scores: set[str], rows: int)
     assert sum(metrics["n"].values()) == rows
     assert set(metrics["test"]) == set(metrics["val"]) == scores
     constant = "mean" if task == "regression" else "majority"
-    assert set(metrics["baselines"]) == {constant, "linear"}
+    third = "kmer" if name == "binary" else "forest"
+    assert list(metrics["baselines"]) == [constant, "linear", third]
     for baseline in metrics["baselines"].values():
         assert scores - {"loss"} <= set(baseline["test"])
+        assert set(baseline["intervals"]) == scores - {"loss", "confusion"}
+        assert baseline["setting"]
+    assert set(metrics["intervals"]) == scores - {"confusion"}
+    for score, (low, high) in metrics["intervals"].items():
+        assert low < metrics["test"][score] < high
+    compared = metrics["comparison"]
+    main = "r2" if task == "regression" else "auroc"
+    vals = {key: entry["val"][main] for key, entry in metrics["baselines"].items()}
+    assert compared["baseline"] == max(vals, key=vals.__getitem__)
+    other = metrics["baselines"][compared["baseline"]]
+    assert compared["difference"] == pytest.approx(metrics["test"][main] - other["test"][main])
+    assert compared == {"baseline": compared["baseline"]} | other["comparison"]
     assert metrics["seconds"]["total"] >= metrics["seconds"]["train"] > 0
 
 
@@ -118,11 +131,13 @@ def test_metrics_json_has_a_part_for_each_class_or_target(shared) -> None:
     per_class = shared["multiclass"][1]["per_class"]
     assert set(per_class) == {"control", "heat", "starvation"}
     for scores in per_class.values():
-        assert set(scores) == {"precision", "recall", "f1", "auroc", "n"}
+        assert set(scores) == {"precision", "recall", "f1", "auroc", "n", "intervals"}
+        assert set(scores["intervals"]) == set(scores) - {"n", "intervals"}
     per_target = shared["regression"][1]["per_target"]
     assert list(per_target) == TARGETS
     for scores in per_target.values():
-        assert set(scores) == REGRESSION_SCORES - {"loss"} | {"n"}
+        assert set(scores) == REGRESSION_SCORES - {"loss"} | {"n", "intervals"}
+        assert set(scores["intervals"]) == REGRESSION_SCORES - {"loss"}
 
 
 def test_metrics_json_of_folds_holds_means_deviations_and_the_folds(shared) -> None:
@@ -134,6 +149,26 @@ def test_metrics_json_of_folds_holds_means_deviations_and_the_folds(shared) -> N
         assert metrics["test_std"][score] == pytest.approx(np.std(values))
     linear = [fold["baselines"]["linear"]["test"]["r2"] for fold in metrics["folds"]]
     assert metrics["baselines"]["linear"]["test"]["r2"] == pytest.approx(np.mean(linear))
+    widths = [np.diff(fold["intervals"]["r2"])[0] for fold in metrics["folds"]]
+    low, high = metrics["intervals"]["r2"]
+    assert low < metrics["test"]["r2"] < high
+    # Of three independent means the spread is that of one over the root of three.
+    assert high - low == pytest.approx(np.mean(widths) / np.sqrt(3), rel=0.2)
+    compared = metrics["comparison"]
+    gaps = [
+        fold["test"]["r2"] - fold["baselines"][compared["baseline"]]["test"]["r2"]
+        for fold in metrics["folds"]
+    ]
+    assert compared["difference"] == pytest.approx(np.mean(gaps))
+    for entry in metrics["conformal"]:
+        covered = [
+            own["coverage"]
+            for fold in metrics["folds"]
+            for own in fold["conformal"]
+            if own["level"] == entry["level"]
+        ]
+        assert entry["coverage"] == pytest.approx(np.mean(covered), abs=0.01)
+        assert entry["n"] == 1000
 
 
 def test_repeated_folds_are_averaged_with_the_spread_of_folds_and_of_repetitions(shared) -> None:

@@ -62,6 +62,12 @@ def make_parser() -> Parser:
     training.add_argument(
         "--ensemble", type=int, metavar="K", help="train K networks and average them (1)"
     )
+    training.add_argument(
+        "--calibrate",
+        action=BooleanOptionalAction,
+        default=None,
+        help="scale logits by a temperature fitted on val rows (default: where it helps there)",
+    )
     training.add_argument("--min-gradient-norm", type=float, metavar="G", help="stop below it")
     training.add_argument("--min-loss-change", type=float, metavar="D", help="stop below it")
     training.add_argument("--device", help="auto, cpu, gpu")

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Any
 
 import numpy as np
@@ -25,6 +25,8 @@ class Split:
         name: how the split was made, in words.
         repeat: which repetition of a cross-validation it belongs to, from 0.
         facts: what the strategy found out on the way, as plain data for the certificate.
+        units: the group or family of each of the N rows, ``(N,)``, where such are kept whole.
+        unit: what the units are: ``row`` where there are none.
     """
 
     train: np.ndarray
@@ -33,6 +35,8 @@ class Split:
     name: str
     repeat: int = 0
     facts: Mapping[str, Any] = field(default_factory=dict)
+    units: np.ndarray | None = None
+    unit: str = "row"
 
     def parts(self, rows: int) -> list[str]:
         """``train``, ``val``, ``test`` or ``drop`` for each of so many rows."""
@@ -60,7 +64,7 @@ def make_splits(samples: Samples, targets: Targets, options: DataOptions) -> lis
     if kind == "group" and samples.column("group") is None:
         raise InputError("split: group needs group-column or group-pattern; name one")
     given, folds = samples.column("part"), samples.column("fold")
-    parts_given = given is not None and any(given)
+    parts_given, together = given is not None and any(given), None
     _check_combination(kind, options, parts_given=parts_given, folds_given=folds is not None)
     if folds is not None:
         splits = _given_folds(samples, folds)
@@ -81,9 +85,18 @@ def make_splits(samples: Samples, targets: Targets, options: DataOptions) -> lis
             parts, name = _divide(rows, options.fractions, together, targets, options)
             train, val, test = (np.flatnonzero(parts == part) for part in range(3))
             splits = [Split(train, val, test, name, facts=together.facts)]
+    units, unit = _units(samples, together)
     for split in splits:
         _check(split, samples, targets)
-    return splits
+    return [replace(split, units=units, unit=unit) for split in splits]
+
+
+def _units(samples: Samples, together: Together | None) -> tuple[np.ndarray | None, str]:
+    """What was kept whole: the families or groups of the strategy, else groups that were named."""
+    if together is not None and together.grouped:
+        return together.labels, "family" if "homology" in together.name else together.name
+    groups = samples.column("group")
+    return (None, "row") if groups is None else (np.asarray(groups, dtype=object), "group")
 
 
 def _check_combination(

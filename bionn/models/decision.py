@@ -69,6 +69,18 @@ class Decision(NamedTuple):
         return {"rule": self.rule, "threshold": self.threshold, "weights": list(self.weights)}
 
 
+def called(probabilities: np.ndarray, decision: Decision | None) -> np.ndarray:
+    """The predicted classes ``(N,)``; without a decision the most probable ones.
+
+    Args:
+        probabilities: of the positive class ``(N,)``, or ``(N, K)``.
+        decision: how they become classes.
+    """
+    if decision is None:
+        decision = Decision.plain(2 if probabilities.ndim == 1 else probabilities.shape[1])
+    return decision.classes_of(probabilities)
+
+
 def class_weights(
     asked: str | Sequence[float], classes: Sequence[str], counts: np.ndarray
 ) -> np.ndarray | None:

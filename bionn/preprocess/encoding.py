@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator
 from dataclasses import dataclass
 
+import numpy as np
 import torch
-from scipy.sparse import csr_matrix, vstack
+from scipy.sparse import csr_matrix, hstack, vstack
 from torch import Tensor
 
 from bionn.errors import InputError
@@ -128,7 +128,14 @@ class SequenceFeatures(torch.nn.Module):
 
     def sparse(self, codes: Tensor) -> csr_matrix:
         """The features as a sparse matrix ``float32 (N, F)``, made block by block."""
-        return csr_matrix(vstack([csr_matrix(block.numpy()) for block in self._blocks(codes)]))
+        blocks = []
+        for piece in codes.split(self._rows(codes)):
+            kmers = self.spectrum.sparse(piece)
+            kmers.data *= np.float32(self.scale)
+            if self.table is not None:
+                kmers = hstack([csr_matrix(one_hot(piece, self.table).flatten(1).numpy()), kmers])
+            blocks.append(kmers)
+        return csr_matrix(vstack(blocks))
 
     def fit_scale(self, codes: Tensor) -> float:
         """The number by which k-mer columns vary, on average, as one-hot columns do.
@@ -150,17 +157,16 @@ class SequenceFeatures(torch.nn.Module):
             )
         rows, columns = len(codes), self.spectrum.num_columns
         sums, squares = torch.zeros(columns, dtype=torch.float64), 0.0
-        for block in self._blocks(codes, kmers_only=True):
-            sums += block.sum(dim=0, dtype=torch.float64)
-            squares += float(block.square().sum(dtype=torch.float64))
+        for piece in codes.split(self._rows(codes)):
+            counts = self.spectrum.sparse(piece).astype(np.float64)
+            sums += torch.from_numpy(np.asarray(counts.sum(axis=0)).ravel())
+            squares += float(counts.data @ counts.data)
         variance = (squares / rows - float((sums / rows).square().sum())) / columns if rows else 0.0
         letters = len(self.spectrum.letters)
         wanted = (1 - 1 / letters) / letters
         return (wanted / variance) ** 0.5 if variance > 1e-12 else 1.0
 
-    def _blocks(self, codes: Tensor, *, kmers_only: bool = False) -> Iterator[Tensor]:
-        width = self.spectrum.num_columns + (
-            0 if self.table is None else self.table[0].numel() * codes.shape[1]
-        )
-        for piece in codes.split(max(BLOCK // width, 1)):
-            yield self.spectrum(piece) if kmers_only else self(piece)
+    def _rows(self, codes: Tensor) -> int:
+        """The rows of a block: their letters by position, which are made dense, set the limit."""
+        width = len(self.spectrum.letters) if self.table is None else self.table.shape[1]
+        return max(BLOCK // max(width * codes.shape[1], 1), 1)

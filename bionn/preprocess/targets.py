@@ -93,8 +93,12 @@ class TargetScaler:
 
     def transform(self, values: np.ndarray) -> np.ndarray:
         """Own units to standard units, ``float32``."""
+        return self.standard(values).astype(np.float32)
+
+    def standard(self, values: np.ndarray) -> np.ndarray:
+        """The same with all digits, ``float64``."""
         values = np.log1p(values) if self.log else values
-        return ((values - self.mean) / self.std).astype(np.float32)
+        return (values - self.mean) / self.std
 
     def inverse(self, values: np.ndarray) -> np.ndarray:
         """Standard units back to the targets' own, ``float64``."""

@@ -7,6 +7,7 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 from rich.console import Console
 from rich.markup import escape
 from rich.table import Table
@@ -20,6 +21,12 @@ from bionn.preprocess.encoding import ONE_HOT
 from bionn.preprocess.sequences import SequenceEncoder
 from bionn.report.audit import print_warnings
 from bionn.training.options import TrainingOptions
+
+SHOWN_LEVEL = 0.9
+"""The level of conformal sets and intervals that is told of."""
+
+MOST_TARGETS = 6
+"""Of more targets of a regression the rest is counted."""
 
 
 def print_data(
@@ -73,20 +80,28 @@ def print_training(console: Console, prepared: Prepared, options: TrainingOption
 
 
 def print_result(console: Console, directory: Path, metrics: dict[str, Any]) -> None:
-    """One table: the test scores beside those of the baselines, and where everything is."""
+    """One table: the test scores beside those of the baselines; what they are worth; where all is."""
     names = REGRESSION if metrics["task"] == "regression" else CLASSIFICATION
-    spread = metrics.get("test_std", {})
-    title = "test scores" + (f", mean of {len(metrics['folds'])} folds" if spread else "")
+    title = "test scores"
+    if "folds" in metrics:
+        title += f", mean of {len(metrics['folds'])} folds"
     if "repeats" in metrics:
         title += f" ({metrics['repeats']} repetitions)"
-    table = Table(title=title, title_justify="left")
-    table.add_column("model")
+    table = Table(title=title + ", with 95 % intervals", title_justify="left")
+    table.add_column("model", no_wrap=True)
     for name in names:
         table.add_column(name, justify="right")
-    network = [
-        shown(metrics["test"][name]) + (f" ±{spread[name]:.3f}" if spread else "") for name in names
-    ]
-    table.add_row("network", *network, style="bold")
+
+    def add(
+        label: str, scores: dict[str, Any], intervals: dict[str, Any], style: str | None = None
+    ) -> None:
+        table.add_row(label, *(shown(scores.get(name)) for name in names), style=style)
+        table.add_row("", *(span(intervals.get(name)) for name in names), style="dim")
+
+    add("network", metrics["test"], metrics["intervals"], style="bold")
+    spread = metrics.get("test_std")
+    if spread:
+        table.add_row("  ± of folds", *(shown(spread.get(name)) for name in names))
     plain = metrics["test"].get("plain")
     if plain:
         table.add_row(
@@ -97,13 +112,13 @@ def print_result(console: Console, directory: Path, metrics: dict[str, Any]) -> 
         alone, apart = metrics["ensemble"]["test"], metrics["ensemble"]["test_std"]
         table.add_row("  alone", *(f"{shown(alone.get(n))} ±{apart.get(n, 0):.3f}" for n in names))
     for baseline, parts in metrics["baselines"].items():
-        table.add_row(baseline, *(shown(parts["test"].get(name)) for name in names))
+        add(baseline, parts["test"], parts["intervals"])
     console.print()
     console.print(table)
     if plain:
         console.print(_decision(metrics))
-    for sentence in verdict(metrics):
-        console.print(sentence)
+    for sentence in (*verdict(metrics), *trust(metrics)):
+        console.print(escape(sentence))
     console.print(f"files: {escape(str(directory))}/", style="bold")
     seconds = metrics["seconds"]
     console.print(f"time: {seconds['total']:.1f} s, {seconds['train']:.1f} s of it training")
@@ -121,15 +136,87 @@ def _decision(metrics: dict[str, Any]) -> str:
 
 
 def verdict(metrics: dict[str, Any]) -> list[str]:
-    """A sentence for each baseline whose main score on the test rows is not below the network's."""
-    main = "r2" if metrics["task"] == "regression" else "auroc"
-    own = metrics["test"].get(main)
-    return [
-        f"note: on these test rows the {name} baseline scores no lower: {main} {shown(score)} "
-        f"against {shown(own)}"
-        for name, parts in metrics["baselines"].items()
-        if (score := parts["test"].get(main)) is not None and own is not None and score >= own
-    ]
+    """How the network stands against the baselines: the one best on validation rows, then others.
+
+    A baseline that is worse beyond chance is passed over, but for the first.
+    """
+    compared = {
+        name: entry["comparison"]
+        for name, entry in metrics["baselines"].items()
+        if "comparison" in entry
+    }
+    first = metrics.get("comparison", {}).get("baseline")
+    order = sorted(compared, key=lambda name: name != first)
+    sentences = []
+    for name in order:
+        found = compared[name]
+        outcome = {
+            "better": f"the network beats the {name} baseline",
+            "tie": f"note: the network and the {name} baseline differ by no more than chance",
+            "worse": f"note: the {name} baseline beats the network",
+        }[found["verdict"]]
+        if name == first or found["verdict"] != "better":
+            low, high = found["interval"]
+            sentences.append(
+                f"{outcome}: {found['score']} {found['difference']:+.3f} "
+                f"({low:+.3f} to {high:+.3f}, p {_p_value(found['p_value'])})"
+            )
+    if first is not None:
+        sentences.append(f"  {first}: {metrics['baselines'][first]['setting']}")
+    return sentences
+
+
+def trust(metrics: dict[str, Any]) -> list[str]:
+    """What the probabilities are worth, and the sets or intervals at level .9."""
+    sentences = []
+    calibration = metrics.get("calibration")
+    if calibration is not None:
+        applied = np.mean(calibration["applied"])
+        before, after = calibration["before"]["ece"], calibration["after"]["ece"]
+        told = f"calibration error {before:.3f}"
+        if applied == 1:
+            temperature = float(np.mean(calibration["temperature"]))
+            told = (
+                f"calibration error {after:.3f}, {before:.3f} before temperature {temperature:.2f}"
+            )
+        elif applied > 0:
+            told += f", {after:.3f} with temperatures, applied in some folds"
+        sentences.append(told)
+    entries = [entry for entry in metrics.get("conformal", ()) if entry["level"] == SHOWN_LEVEL]
+    if entries:
+        covered = ", ".join(
+            f"{entry['target'] + ' ' if len(entries) > 1 else ''}{shown(entry['coverage'])}"
+            for entry in entries[:MOST_TARGETS]
+        )
+        more = f" and {len(entries) - MOST_TARGETS} more" * (len(entries) > MOST_TARGETS)
+        kind = "intervals" if metrics["task"] == "regression" else "sets"
+        size = "" if "target" in entries[0] else f", {entries[0]['size']:.2f} classes on average"
+        sentences.append(
+            f"conformal {kind} at level {SHOWN_LEVEL:g} hold the truth of {covered}{more} of test rows"
+            + size
+        )
+    return sentences
+
+
+def _p_value(value: float) -> str:
+    return f"{value:.3f}" if value >= 0.001 else f"{value:.1g}"
+
+
+def span(interval: Sequence[float] | None) -> str:
+    """An interval in few letters; nothing where there is none.
+
+    Example:
+        >>> span([0.8431, 0.8869]), span([-0.02, 1.5])
+        ('.843–.887', '−.020–1.5')
+    """
+    if interval is None or any(end is None or end != end for end in interval):
+        return ""
+    return "–".join(_short(end) for end in interval)
+
+
+def _short(value: float) -> str:
+    text = f"{value:.3f}".replace("0.", ".", 1) if abs(value) < 1 else f"{value:.3g}"
+    return text.replace("-", "−") if value < 0 else text
 
 
 def shown(value: float | None) -> str:

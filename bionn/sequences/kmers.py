@@ -8,7 +8,9 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
+import numpy as np
 import torch
+from scipy.sparse import csr_matrix, hstack
 from torch import Tensor
 
 
@@ -143,3 +145,20 @@ class KmerSpectrum(torch.nn.Module):
                 counts /= counted.sum(dim=1, keepdim=True).clamp(min=1)
             blocks.append(counts)
         return torch.cat(blocks, dim=1)
+
+    def sparse(self, codes: Tensor) -> csr_matrix:
+        """The same as a sparse matrix ``float32 (N, M)``, of the k-mers that are there alone."""
+        blocks = []
+        for k, width in zip(self.ks, self._widths, strict=True):
+            numbers = kmer_numbers(codes, k, len(self.letters))
+            known = numbers >= 0
+            columns = self.columns(k)[numbers[known]].numpy()
+            counted = known.sum(dim=1).numpy()
+            starts = np.append(0, np.cumsum(counted))
+            ones = np.ones(len(columns), dtype=np.float32)
+            counts = csr_matrix((ones, columns, starts), shape=(len(codes), width))
+            counts.sum_duplicates()
+            if self.frequency:
+                counts.data /= np.repeat(counted.astype(np.float32), np.diff(counts.indptr))
+            blocks.append(counts)
+        return csr_matrix(hstack(blocks))

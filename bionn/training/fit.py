@@ -144,6 +144,7 @@ def _check_imbalance(prepared: Prepared, options: TrainingOptions) -> None:
         "class-weight": options.class_weight != "none",
         "sampler": options.sampler != "uniform",
         "threshold": threshold is not None,
+        "calibrate": bool(options.calibrate),
     }
     if counts is None:
         for name, given in asked.items():

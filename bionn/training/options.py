@@ -48,6 +48,8 @@ class TrainingOptions:
         sampler: ``uniform``, or ``balanced``: as many training rows of each class.
         threshold: above which probability the positive one of two classes is predicted: a number, or
             ``auto``, the best on validation rows; as the classes were weighted when None.
+        calibrate: whether probabilities are divided by a temperature fitted on validation rows; where
+            the gain there is significant, when None.
         min_gradient_norm: stop when the gradient's norm falls below this.
         min_loss_change: stop when the training loss changes by less from epoch to epoch.
         device: ``auto``, ``cpu``, ``gpu``, ... as Lightning's ``accelerator``.
@@ -73,6 +75,7 @@ class TrainingOptions:
     class_weight: str = "none"
     sampler: str = "uniform"
     threshold: str | float | None = None
+    calibrate: bool | None = None
     min_gradient_norm: float | None = None
     min_loss_change: float | None = None
     device: str = "auto"
@@ -95,7 +98,7 @@ def choose(options: TrainingOptions, prepared: Prepared) -> TrainingOptions:
         prepared: the data to be trained on.
 
     Returns:
-        Options without None but for the thresholds.
+        Options without None but for the thresholds and ``calibrate``.
     """
     rows = len(prepared.split.train)
     classifies, features = prepared.targets.task != "regression", prepared.features

@@ -13,7 +13,8 @@ from sklearn import metrics as sk
 from sklearn.linear_model import LogisticRegression
 
 import bionn
-from bionn.baselines import linear
+from bionn.baselines.choosing import Rules
+from bionn.baselines.linear import linear
 from bionn.data.modules import load_prepared
 from bionn.data.samples import DataOptions
 from bionn.models.decision import best_threshold
@@ -123,7 +124,7 @@ def test_folds_report_the_scores_without_the_decision_too(tmp_path: Path) -> Non
 def test_the_linear_model_is_weighted_corrected_and_cut_alike(asked: Any) -> None:
     data = load_prepared(table(), DataOptions(target="state", features=GENES))
     train, val, test = data.split.train, data.split.val, data.split.test
-    found = linear(data, class_weight="balanced", threshold=asked)
+    found = linear(data, Rules(class_weight="balanced", threshold=asked)).scores(data)
     inputs, truth = data.inputs.numpy(), data.targets.values
     penalty = float(found["setting"].split(", ")[1].split()[-1])
     model = LogisticRegression(C=penalty, class_weight="balanced", max_iter=1000)

@@ -1,0 +1,55 @@
+"""What the validation rows decide beside the epoch: temperature, decision, conformal thresholds."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+import torch
+
+from bionn.calibration import Calibration
+from bionn.conformal import Conformal
+from bionn.data.prepared import Prepared
+from bionn.models.decision import choose_decision
+from bionn.predict import Predictor
+
+
+def learned_on_validation(
+    selected: torch.nn.Module,
+    prepared: Prepared,
+    manifest: dict[str, Any],
+    *,
+    weights: np.ndarray | None = None,
+    threshold: str | float | None = None,
+    calibrate: bool | None = None,
+) -> dict[str, Any]:
+    """The keys of a manifest that say how logits become probabilities, classes, sets and intervals.
+
+    All are from the network that was chosen on the validation rows and was not fitted to them. Where it
+    was then fitted to them too, it can only have become better: sets and intervals are a little too wide
+    rather than too narrow.
+
+    Args:
+        selected: that network.
+        prepared: the data.
+        manifest: as :meth:`Prepared.manifest` makes it.
+        weights: of the classes in training; see :func:`bionn.models.decision.choose_decision`.
+        threshold: asked for.
+        calibrate: whether to apply the temperature; as its gain says when None.
+    """
+    rows = prepared.split.val
+    truth = prepared.targets.values[rows]
+    predictor = Predictor(selected, manifest)
+    logits = predictor.logits(prepared.inputs[torch.from_numpy(rows)])
+    if predictor.target_scaler is not None:
+        values = predictor.outputs_of(logits)
+        found = Conformal.of_values(values, truth, predictor.target_names, predictor.target_scaler)
+        return {"conformal": found.to_manifest()}
+    calibration = Calibration.fit(logits.double().numpy(), truth, asked=calibrate)
+    predictor = Predictor(selected, manifest | {"calibration": calibration._asdict()})
+    chances = predictor.outputs_of(logits)
+    return {
+        "calibration": calibration._asdict(),
+        "decision": choose_decision(threshold, weights, chances, truth).to_manifest(),
+        "conformal": Conformal.of_classes(chances, truth, predictor.classes).to_manifest(),
+    }
