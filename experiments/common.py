@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import argparse
 import contextlib
-import os
 import re
 import sys
 from collections.abc import Callable, Iterator, Sequence
@@ -17,6 +16,7 @@ import pandas as pd
 import yaml
 
 import bionn
+from bionn.data import registry
 from bionn.errors import BionnError, InputError
 
 HERE = Path(__file__).resolve().parent
@@ -42,24 +42,34 @@ class Score:
     published: str
 
 
-def data_folder() -> Path:
-    """The folder of public data: ``$BIONN_DATA``, else ``shared/data`` beside the repository.
+def data_folder(*names: str) -> Path:
+    """The folder of public data, with these sets in it.
 
     Raises:
-        InputError: it is not there.
+        InputError: one of them is not there.
     """
-    folder = Path(os.environ.get("BIONN_DATA") or HERE.parents[1] / "shared" / "data")
-    if not (folder / "SHA256SUMS").is_file():
-        raise InputError(
-            f"{folder}: the public data sets needed, not found; obtain them as data/README.md says "
-            "and set BIONN_DATA to their folder"
-        )
+    folder = registry.data_folder()
+    for name in names:
+        if not (folder / name).is_dir():
+            raise InputError(
+                f"{folder / name}: a data set needed, none found; bionn data get {name}"
+            )
     return folder
 
 
 def folds_of(name: str) -> pd.DataFrame:
-    """The fixed folds of a data set, a row a record."""
-    return pd.read_csv(data_folder() / "folds" / f"{name}.csv", dtype=str)
+    """The fixed folds of a data set, a row a record.
+
+    Raises:
+        InputError: they are not there.
+    """
+    path = data_folder() / "folds" / f"{name}.csv"
+    if not path.is_file():
+        raise InputError(
+            f"{path}: the fixed folds of the experiment needed, not found; put them there, or use "
+            "bionn run with --split on the data"
+        )
+    return pd.read_csv(path, dtype=str)
 
 
 def read_config(name: str) -> dict[str, Any]:
@@ -161,8 +171,9 @@ def parse(module: str, seeds: Sequence[int]) -> tuple[argparse.Namespace, Path]:
     parser.add_argument("--seeds", type=int, nargs="+", default=list(seeds))
     arguments = parser.parse_args()
     arguments.out.mkdir(parents=True, exist_ok=True)
+    name = module.split(".")[0]
     with failing_in_one_line(parser.prog):
-        return arguments, data_folder()
+        return arguments, data_folder(*({name} & registry.registry().keys()))
 
 
 @contextlib.contextmanager

@@ -20,6 +20,7 @@ VERBS = {
     "test": "score a configuration's checkpoint on the test rows",
     "audit": "what is in the data, and what is wrong with it",
     "predict": "predictions of a trained model for new samples",
+    "data": "data sets known by name: list them, get one",
     "check": "certify the layers on this machine, device and torch version",
 }
 

@@ -22,7 +22,9 @@ import yaml
 ROOT = Path(__file__).resolve().parents[2]
 DATA = ROOT / "data"
 PUBLIC = Path(os.environ.get("BIONN_DATA") or ROOT.parent / "shared" / "data")
-REGISTRY = yaml.safe_load((DATA / "registry.yaml").read_text(encoding="utf-8"))["datasets"]
+REGISTRY = yaml.safe_load((ROOT / "bionn" / "data" / "registry.yaml").read_text(encoding="utf-8"))[
+    "datasets"
+]
 ENTRIES = {entry["name"]: entry for entry in REGISTRY}
 SIMULATED = [name for name, entry in ENTRIES.items() if entry["kind"] == "simulated"]
 KEYS = [
@@ -46,7 +48,7 @@ def folder_of(name: str) -> Path:
     if name in SIMULATED:
         return DATA / name
     if not (PUBLIC / name).is_dir():
-        pytest.skip(f"public data set {name!r} is absent: put it into $BIONN_DATA/{name}/")
+        pytest.skip(f"public data set {name!r} is absent: run bionn data get {name}")
     return PUBLIC / name
 
 
