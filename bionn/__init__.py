@@ -7,7 +7,7 @@ The names below are imported when they are first used, so that ``import bionn`` 
 ``bionn.functional``   the functions, shaped like ``torch.nn.functional``
 ``bionn.nn``           the modules, drop-ins for those of ``torch.nn``
 ``bionn.models``       ``MLP`` and its one-layer relatives
-``bionn.data``         ``FastaDataModule``, ``ExpressionDataModule``
+``bionn.data``         ``FastaDataModule``, ``ExpressionDataModule``, ``ResidentBatches``
 ``bionn.tasks``        ``Classifier``, ``Regressor``
 ``bionn.run``          files to results in one call: what the command ``bionn run`` does
 ``bionn.load``         a model directory to a ``Predictor``

@@ -70,6 +70,12 @@ def make_parser() -> Parser:
     )
     training.add_argument("--min-gradient-norm", type=float, metavar="G", help="stop below it")
     training.add_argument("--min-loss-change", type=float, metavar="D", help="stop below it")
+    training.add_argument(
+        "--packed",
+        action="store_true",
+        default=None,
+        help="two bits a base in the device's memory (A, C, G, T and nothing else)",
+    )
     training.add_argument("--device", help="auto, cpu, gpu")
     training.add_argument("--precision", help="32-true, bf16-mixed, ...")
     training.add_argument("--seed", type=int, metavar="S", help="of split, weights and order")

@@ -10,6 +10,7 @@ from typing import Literal, NamedTuple, Protocol
 import torch
 from torch import Tensor
 
+from bionn.data.stores import Inputs, ResidentStore, Store, StreamedStore, place
 from bionn.errors import InputError
 
 BatchSize = int | Literal["full"]
@@ -96,7 +97,7 @@ class EpochOrder:
 
     def share(self, of_step: Tensor) -> Tensor:
         """What this rank has of the rows of a step, or of anything in their order."""
-        return of_step[self.rank :: self.world_size]
+        return of_step if self.world_size == 1 else of_step[self.rank :: self.world_size]
 
     def indices(self) -> Tensor:
         """The row numbers of all ranks in this epoch's order, ``int64``."""
@@ -121,8 +122,10 @@ class EpochOrder:
 class ResidentBatches:
     """An iterable of :class:`Batch` over some rows of tensors that stay in memory.
 
+    Any Lightning module takes it in place of a DataLoader. Batches are on the device of the tensors.
+
     Args:
-        inputs: ``(N, ...)``.
+        inputs: ``(N, ...)``: codes, codes packed in two bits each, or features.
         targets: ``(N, ...)``.
         rows: the row numbers to visit, ``int64``.
         batch_size: rows a step, of all ranks together; ``full`` for all of them; the last step may
@@ -133,6 +136,9 @@ class ResidentBatches:
         classes: of those rows, to draw as many of each; see :class:`EpochOrder`.
         rank: which of the processes this is; its batches hold its share of each step.
         world_size: how many processes there are.
+        device: where the batches are wanted; where the tensors are when None. The set is put there
+            if it leaves the network room, else sent in blocks; see :mod:`bionn.data.stores`.
+        block_bytes: send the set in blocks of so many bytes in any case.
 
     Lightning keeps the ``state_dict`` in its checkpoints, so that an epoch goes on where it was.
 
@@ -144,7 +150,7 @@ class ResidentBatches:
 
     def __init__(
         self,
-        inputs: Tensor,
+        inputs: Inputs,
         targets: Tensor,
         rows: Tensor,
         *,
@@ -155,10 +161,17 @@ class ResidentBatches:
         classes: Tensor | None = None,
         rank: int = 0,
         world_size: int = 1,
+        device: torch.device | None = None,
+        block_bytes: int | None = None,
     ) -> None:
         self.augment = augment
-        self.inputs = inputs
-        self.targets = targets
+        self.store: Store
+        if block_bytes is not None:
+            self.store = StreamedStore(inputs, targets, device or inputs.device, block_bytes)
+        elif device in (None, inputs.device):
+            self.store = ResidentStore(inputs, targets)
+        else:
+            self.store = place(inputs, targets, device)
         self.batch_size = resolve_batch_size(batch_size, len(rows))
         self.order = EpochOrder(
             rows, shuffle=shuffle, seed=seed, classes=classes, rank=rank, world_size=world_size
@@ -174,17 +187,17 @@ class ResidentBatches:
     def __iter__(self) -> Iterator[Batch]:
         start, self._start = self._start, 0
         order = self.order
-        steps = order.indices().split(self.batch_size)
-        for step in range(start, len(self)):
-            rows = order.share(steps[step])
-            if self.augment is None:
-                inputs = self.inputs[rows]
-            else:  # what is drawn for a row does not depend on who has it
-                inputs = self.inputs[steps[step]]
-                inputs = self.augment(inputs, seed=order.seed, epoch=order.epoch, step=step)
-                inputs = order.share(inputs)
+        steps = order.indices().split(self.batch_size)[start : len(self)]
+        if self.augment is None:
+            steps = [order.share(rows) for rows in steps]
+        for step, (inputs, targets, rows) in enumerate(self.store.cut(steps), start):
             self._position = step + 1
-            yield Batch(inputs, self.targets[rows], rows)
+            if self.augment is None:
+                yield Batch(inputs, targets, rows)
+                continue
+            # what is drawn for a row does not depend on who has it: the whole step is altered
+            inputs = self.augment(inputs, seed=order.seed, epoch=order.epoch, step=step)
+            yield Batch(order.share(inputs), order.share(targets), order.share(rows))
 
     def resume_at(self, step: int) -> None:
         """Begin the next iteration at a step instead of at 0; those after it are whole again.

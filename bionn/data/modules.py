@@ -79,6 +79,7 @@ class FastaDataModule(ResidentDataModule):
         target_transform: ``zscore``, ``log1p`` or ``none``.
         batch_size: ``full``, 1 or a number between.
         sampler: ``uniform`` or ``balanced``: as many training rows of each class.
+        packed: keep codes in two bits each where batches are cut of them: for A, C, G and T alone.
         seed: of the split and of the order of the training rows.
     """
 
@@ -122,6 +123,7 @@ class FastaDataModule(ResidentDataModule):
         target_transform: str = "zscore",
         batch_size: BatchSize = 256,
         sampler: str = "uniform",
+        packed: bool = False,
         seed: int = 0,
     ) -> None:
         options = DataOptions(
@@ -165,6 +167,7 @@ class FastaDataModule(ResidentDataModule):
             seed=seed,
             augment=augment,
             sampler=sampler,
+            packed=packed,
         )
 
 

@@ -17,7 +17,10 @@ from bionn.data.batches import (
     resolve_batch_size,
 )
 from bionn.data.prepared import Prepared
+from bionn.data.stores import Inputs, place
 from bionn.errors import InputError, did_you_mean
+from bionn.preprocess.sequences import SequenceEncoder
+from bionn.sequences.twobit import TwoBitCodes
 
 SAMPLERS = ("uniform", "balanced")
 
@@ -31,6 +34,9 @@ class ResidentDataModule(L.LightningDataModule):
         seed: of the order of the training rows, and of their augmentation.
         augment: alterations of the training sequences; see :class:`Augmentation`.
         sampler: ``uniform``: every training row once an epoch; ``balanced``: as many of each class.
+        packed: keep codes in two bits each where batches are cut of them: for A, C, G and T alone.
+
+    The set is on the trainer's device once, or sent there in blocks where it is too large for it.
     """
 
     def __init__(
@@ -41,6 +47,7 @@ class ResidentDataModule(L.LightningDataModule):
         seed: int = 0,
         augment: Sequence[str] | None = None,
         sampler: str = "uniform",
+        packed: bool = False,
     ) -> None:
         super().__init__()
         if sampler not in SAMPLERS:
@@ -55,6 +62,8 @@ class ResidentDataModule(L.LightningDataModule):
         self.seed = seed
         self.augment = augment or ()
         self.sampler = sampler
+        self.packed = packed
+        self._placed: tuple[torch.device, Inputs, Tensor] | None = None
 
     @property
     def prepared(self) -> Prepared:
@@ -67,6 +76,11 @@ class ResidentDataModule(L.LightningDataModule):
         """Read, split and encode, once for all stages."""
         del stage
         _ = self.prepared
+
+    def teardown(self, stage: str | None = None) -> None:
+        """Leave the device."""
+        del stage
+        self._placed = None
 
     @property
     def task(self) -> str:
@@ -160,13 +174,41 @@ class ResidentDataModule(L.LightningDataModule):
         classes: Tensor | None = None,
     ) -> ResidentBatches:
         prepared = self.prepared
+        device = torch.device("cpu")
+        if self.trainer is not None:
+            device = self.trainer.strategy.root_device
+        if self._placed is None or self._placed[0] != device:
+            inputs = pack(prepared) if self.packed else prepared.inputs
+            store = place(inputs, prepared.outputs, device)
+            self._placed = device, store.inputs, store.targets
         return ResidentBatches(
-            prepared.inputs,
-            prepared.outputs,
+            *self._placed[1:],
             torch.from_numpy(getattr(prepared.split, part)),
             batch_size=batch_size,
             shuffle=shuffle,
             seed=self.seed,
             augment=augment,
             classes=classes,
+            device=device,
         )
+
+
+def pack(prepared: Prepared) -> TwoBitCodes:
+    """The codes of a set in two bits each.
+
+    Raises:
+        InputError: features instead of sequences, or other symbols than the first four letters.
+    """
+    encoder, codes = prepared.encoder, prepared.inputs
+    if not isinstance(encoder, SequenceEncoder):
+        raise InputError("packed: sequences needed, a table of features found; leave it out")
+    try:
+        return TwoBitCodes.pack(codes)
+    except ValueError:
+        row, position = (int(index) for index in (codes > 3).nonzero()[0])
+        symbol = encoder.symbols.decode(codes[row : row + 1, position : position + 1].numpy())[0]
+        letters = encoder.symbols.letters[:4]
+        raise InputError(
+            f"packed: nothing but {', '.join(letters)} fits into two bits, {symbol!r} found at "
+            f"position {position + 1} of {prepared.samples.ids[row]!r}; leave it out"
+        ) from None

@@ -26,7 +26,7 @@ from rich.console import Console
 from bionn.data.augment import Augmentation
 from bionn.data.batches import resolve_batch_size
 from bionn.data.prepared import Prepared
-from bionn.data.resident import ResidentDataModule
+from bionn.data.resident import ResidentDataModule, pack
 from bionn.errors import InputError, Stopped
 from bionn.models.decision import class_weights, take_off
 from bionn.models.heads import find_objective
@@ -130,6 +130,8 @@ def check(prepared: Prepared, options: TrainingOptions) -> None:
     find_objective(prepared.targets.task, options.objective)
     if options.augment:
         Augmentation.parse(options.augment, prepared.encoder)
+    if options.packed:
+        pack(prepared)
     _check_imbalance(prepared, options)
     with seeded(options.seed), quiet_lightning():
         build_task(prepared, options)
@@ -264,6 +266,7 @@ def _fit(
             seed=options.seed,
             augment=options.augment,
             sampler=options.sampler,
+            packed=options.packed,
         )
         trainer = _trainer(
             options,

@@ -52,6 +52,7 @@ class TrainingOptions:
             the gain there is significant, when None.
         min_gradient_norm: stop when the gradient's norm falls below this.
         min_loss_change: stop when the training loss changes by less from epoch to epoch.
+        packed: keep the codes of A, C, G and T in two bits each where batches are cut of them.
         device: ``auto``, ``cpu``, ``gpu``, ... as Lightning's ``accelerator``.
         precision: as Lightning's ``precision``.
         ensemble: networks that are trained, each from a seed of its own, and averaged.
@@ -78,6 +79,7 @@ class TrainingOptions:
     calibrate: bool | None = None
     min_gradient_norm: float | None = None
     min_loss_change: float | None = None
+    packed: bool = False
     device: str = "auto"
     precision: str = "32-true"
     ensemble: int = 1

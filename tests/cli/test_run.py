@@ -277,6 +277,7 @@ OPTIONS = {
     "--overwrite": ("overwrite", True),
     "--no-baselines": ("baselines", False),
     "--seed 7": ("seed", 7),
+    "--packed": ("packed", True),
     "--group-pattern ^(.*)_": ("group_pattern", "^(.*)_"),
     "--refit": ("refit", True),
     "--class-weight yes=5,no=1": ("class_weight", "yes=5,no=1"),

@@ -205,3 +205,35 @@ def test_ids_may_be_whole_headers(tmp_path: Path) -> None:
     labels().assign(id=[f"x {name}" for name in IDS]).to_csv(sheet, index=False)
     data = FastaDataModule(str(path), labels=str(sheet), target="label", id_rule="full")
     assert data.prepared.samples.ids == [f"x {name}" for name in IDS]
+
+
+def acgt(folder: Path, letters: str = "ACGT", **options: Any) -> FastaDataModule:
+    """Sequences of some letters, the last of which stands once."""
+    rng = np.random.default_rng(1)
+    texts = ["".join(rng.choice(list("ACGT"), 10)) for _ in IDS]
+    texts[7] = texts[7][:4] + letters[-1] + texts[7][5:]
+    path, sheet = folder / "sequences.fa", folder / "labels.csv"
+    path.write_text("".join(f">{i}\n{t}\n" for i, t in zip(IDS, texts, strict=True)))
+    labels()[["id", "label"]].to_csv(sheet, index=False)
+    return FastaDataModule(str(path), labels=str(sheet), target="label", **options)
+
+
+def test_packed_codes_make_the_same_batches(tmp_path: Path) -> None:
+    plain, packed = acgt(tmp_path), acgt(tmp_path, packed=True)
+    for name in ("train_dataloader", "val_dataloader", "test_dataloader"):
+        ours, theirs = getattr(packed, name)(), getattr(plain, name)()
+        assert ours.store.inputs.nbytes == 3 * ROWS  # ten bases in three bytes
+        for one, other in zip(ours, theirs, strict=True):
+            assert all(map(torch.equal, one, other))
+    assert ours.store.inputs is packed.train_dataloader().store.inputs  # one copy for all parts
+    packed.teardown()
+    assert packed.train_dataloader().store.inputs is not ours.store.inputs
+
+
+def test_what_does_not_fit_into_two_bits_is_refused(tmp_path: Path) -> None:
+    with refused("packed", "A, C, G, T", "'N' found at position 5 of 's7'", "leave it out"):
+        acgt(tmp_path, "ACGTN", packed=True).train_dataloader()
+    table = module("expression->class", tmp_path)
+    table.packed = True
+    with refused("packed", "sequences needed", "table"):
+        table.train_dataloader()

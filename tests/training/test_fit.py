@@ -10,12 +10,14 @@ import pandas as pd
 import pytest
 import torch
 
+from bionn.data.modules import load_prepared
+from bionn.data.samples import DataOptions
 from bionn.errors import InputError
 from bionn.models import MLP
 from bionn.tasks import Classifier, Regressor
 from bionn.training.fit import build_task, check, train
 from bionn.training.options import TrainingOptions, choose
-from tests.small_sets import prepared
+from tests.small_sets import prepared, sequences
 
 BINARY, REGRESSION = prepared("binary"), prepared("regression")
 
@@ -36,6 +38,18 @@ def test_one_seed_one_network_another_seed_another() -> None:
     torch.manual_seed(2)
     assert torch.equal(one, weights(seed=5, dropout=0.3, input_dropout=0.3))
     assert not torch.equal(one, weights(seed=6, dropout=0.3, input_dropout=0.3))
+
+
+def test_packed_codes_train_the_same_network() -> None:
+    frame = sequences(letters="ACGT")[["id", "sequence", "label"]]
+    data = load_prepared(frame, DataOptions(target="label", fractions=(0.6, 0.2, 0.2)))
+    trained = [train(data, options_for(data, packed=packed)).model for packed in (True, False)]
+    for one, other in zip(*(model.parameters() for model in trained), strict=True):
+        assert torch.equal(one, other)
+    with pytest.raises(InputError, match=r"packed: nothing but A, C, G, T fits"):
+        check(BINARY, options_for(packed=True))
+    with pytest.raises(InputError, match="packed: sequences needed"):
+        check(REGRESSION, options_for(REGRESSION, packed=True))
 
 
 def test_the_callers_random_states_are_left_alone() -> None:
