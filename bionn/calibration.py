@@ -7,6 +7,8 @@ neural networks"). It is applied where a likelihood-ratio test says that T is no
 
 from __future__ import annotations
 
+import math
+from collections.abc import Mapping
 from typing import Any, NamedTuple
 
 import numpy as np
@@ -35,6 +37,22 @@ class Calibration(NamedTuple):
     temperature: float = 1.0
     applied: bool = False
     rows: int = 0
+
+    @classmethod
+    def from_manifest(cls, manifest: Mapping[str, Any] | None) -> Calibration:
+        """The temperature that a manifest tells, or 1.
+
+        Raises:
+            ValueError: it is not a number above 0.
+        """
+        if manifest is None:
+            return cls()
+        found = cls(
+            float(manifest["temperature"]), bool(manifest["applied"]), int(manifest["rows"])
+        )
+        if not 0 < found.temperature < math.inf:
+            raise ValueError(f"a temperature above 0 needed, {found.temperature} found")
+        return found
 
     @property
     def divisor(self) -> float:

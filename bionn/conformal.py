@@ -120,10 +120,10 @@ class Conformal:
         return 1 - both_columns(probabilities) <= self.at(level, by_class=by_class)
 
     def intervals_of(
-        self, values: np.ndarray, level: float, scaler: TargetScaler
+        self, values: np.ndarray, level: float, scaler: TargetScaler, *, by_class: bool = False
     ) -> tuple[np.ndarray, np.ndarray]:
         """The lower and the upper ends, ``(n, T)`` each, in the targets' own units."""
-        middle, half = scaler.standard(values), self.at(level)
+        middle, half = scaler.standard(values), self.at(level, by_class=by_class)
         return scaler.inverse(middle - half), scaler.inverse(middle + half)
 
     def to_manifest(self) -> dict[str, Any]:
@@ -143,12 +143,16 @@ class Conformal:
 
     @classmethod
     def from_manifest(cls, manifest: dict[str, Any]) -> Conformal:
-        """The thresholds that a manifest describes."""
-        names = tuple(manifest["rows"])
-        rows = np.array(list(manifest["rows"].values()))
+        """The thresholds that a manifest describes.
+
+        Raises:
+            ValueError: not as many thresholds as levels.
+        """
+        counts = dict(manifest["rows"])
+        names, rows = tuple(counts), np.array([int(count) for count in counts.values()])
         if manifest["kind"] == "intervals":
             return cls(names, False, rows, _columns(manifest["thresholds"], names))
-        overall = np.array([_number(value) for value in manifest["thresholds"]])
+        overall = _column(manifest["thresholds"])
         by_class = _columns(manifest["by_class"], names)
         return cls(names, True, rows, np.repeat(overall[:, None], len(names), axis=1), by_class)
 
@@ -164,6 +168,25 @@ def both_columns(probabilities: np.ndarray) -> np.ndarray:
     if probabilities.ndim == 2:
         return probabilities
     return np.column_stack([1 - probabilities, probabilities])
+
+
+def named_sets(sets: np.ndarray, classes: Sequence[str]) -> np.ndarray:
+    """Sets ``bool (n, K)`` as text: the classes joined by ``|``; an empty set is empty.
+
+    Raises:
+        InputError: a class whose name holds a ``|``.
+
+    Example:
+        >>> named_sets(np.array([[True, False], [True, True]]), ["no", "yes"]).tolist()
+        ['no', 'no|yes']
+    """
+    for name in classes:
+        if "|" in name:
+            raise InputError(
+                f"conformal: classes without | in their names needed, {name!r} found; rename it"
+            )
+    names = np.array(classes, dtype=object)
+    return np.array(["|".join(names[row]) for row in sets], dtype=object)
 
 
 def coverage_of_sets(
@@ -267,5 +290,11 @@ def _named(names: Sequence[str], table: np.ndarray) -> dict[str, list[float | No
     return {name: _plain(column) for name, column in zip(names, table.T, strict=True)}
 
 
+def _column(values: Sequence[float | None]) -> np.ndarray:
+    if len(values) != len(LEVELS):
+        raise ValueError(f"{len(LEVELS)} conformal thresholds needed, {len(values)} found")
+    return np.array([_number(value) for value in values])
+
+
 def _columns(named: dict[str, list[float | None]], names: Sequence[str]) -> np.ndarray:
-    return np.array([[_number(value) for value in named[name]] for name in names]).T
+    return np.column_stack([_column(named[name]) for name in names])

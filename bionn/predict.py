@@ -15,7 +15,7 @@ from torch import Tensor
 
 from bionn import artifact
 from bionn.calibration import Calibration
-from bionn.conformal import Conformal
+from bionn.conformal import Conformal, named_sets
 from bionn.data.batches import evaluation_rows
 from bionn.data.prepared import Encoder
 from bionn.data.samples import Source
@@ -76,7 +76,7 @@ class Predictor:
             self.decision = (
                 Decision.from_manifest(told) if told else Decision.plain(len(self.classes))
             )
-        self.calibration = Calibration(**manifest.get("calibration", {}))
+        self.calibration = Calibration.from_manifest(manifest.get("calibration"))
         kept = manifest.get("conformal")
         self.conformal = None if kept is None else Conformal.from_manifest(kept)
         self._columns = Columns.from_manifest(manifest.get("reading", {}))
@@ -280,6 +280,41 @@ class Predictor:
             frame[name] = outputs[:, column]
         return frame
 
+    def at_level(
+        self, frame: pd.DataFrame, level: float, *, by_class: bool = False
+    ) -> pd.DataFrame:
+        """Predictions with what holds the truth with a probability; see :mod:`bionn.conformal`.
+
+        Args:
+            frame: as :meth:`predict` and :meth:`blocks` make it.
+            level: the probability, .50, .51, ... .99.
+            by_class: let it hold in each class by itself.
+
+        Returns:
+            The frame with ``set``, the classes joined by ``|``, or with ``low`` and ``high`` in the
+            target's own units (``low_<target>``, ... for several).
+
+        Raises:
+            InputError: the model has no thresholds for this; says which.
+        """
+        kept = self.conformal
+        if kept is None:
+            raise InputError(
+                "conformal: a model with thresholds needed, this one has none; train it again by run"
+            )
+        outputs = frame[self.output_columns].to_numpy()
+        if self.target_scaler is None:
+            sets = kept.sets_of(outputs, level, by_class=by_class)
+            return frame.assign(set=named_sets(sets, self.classes))
+        ends = kept.intervals_of(outputs, level, self.target_scaler, by_class=by_class)
+        return frame.assign(
+            **{
+                column.replace("prediction", end, 1): values[:, t]
+                for t, column in enumerate(self.output_columns)
+                for end, values in zip(("low", "high"), ends, strict=True)
+            }
+        )
+
 
 def load(
     directory: str | Path,
@@ -287,6 +322,7 @@ def load(
     model: torch.nn.Module | None = None,
     device: str | torch.device = "cpu",
     both_strands: bool | None = None,
+    calibrate: bool | None = None,
 ) -> Predictor:
     """The predictor in a model directory, or in a run's directory.
 
@@ -295,16 +331,21 @@ def load(
         model: the network to fill, for one that is not of this package.
         device: where to compute.
         both_strands: whether to average over a sequence and its reverse complement; as the model was
-            told when it was trained, when None.
+            told when it was trained, when None. Other than then, it has no conformal thresholds.
+        calibrate: whether to divide logits by the temperature that validation rows gave; as it was
+            decided when it was trained, when None. Likewise.
 
     Raises:
         ArtifactError: the directory holds no usable model.
-        InputError: both strands of a model that does not take DNA or RNA.
+        InputError: both strands of a model that does not take DNA or RNA, or the temperature of a model
+            that has none.
     """
     device = find_device(device)
     network, manifest = artifact.load(directory, model=model)
     if both_strands is not None:
         manifest = with_both_strands(manifest, both_strands)
+    if calibrate is not None:
+        manifest = with_calibration(manifest, calibrate)
     try:
         predictor = Predictor(network, manifest, device)
         _check_agreement(predictor)
@@ -354,7 +395,30 @@ def with_both_strands(manifest: dict[str, Any], both_strands: bool) -> dict[str,
         )
     if both_strands:
         _ = alphabet_named(taken["alphabet"]).complement
-    return manifest | {"input": taken | {"both_strands": both_strands}}
+    same = taken.get("both_strands", False) == both_strands
+    return _with_thresholds(manifest, same) | {"input": taken | {"both_strands": both_strands}}
+
+
+def with_calibration(manifest: dict[str, Any], calibrate: bool) -> dict[str, Any]:
+    """A manifest that divides logits by its temperature, or does not.
+
+    Raises:
+        InputError: it has no temperature.
+    """
+    kept = manifest.get("calibration")
+    if kept is None:
+        if not calibrate:
+            return manifest
+        raise InputError(
+            "calibrate: a model of classes with a temperature needed, this one has none; leave it out"
+        )
+    same = kept["applied"] == calibrate
+    return _with_thresholds(manifest, same) | {"calibration": kept | {"applied": calibrate}}
+
+
+def _with_thresholds(manifest: dict[str, Any], same: bool) -> dict[str, Any]:
+    """A manifest whose conformal thresholds are left out if they are of other predictions."""
+    return {name: value for name, value in manifest.items() if same or name != "conformal"}
 
 
 def find_device(name: str | torch.device) -> torch.device:

@@ -50,6 +50,22 @@ def make_parser() -> Parser:
         help="average over a sequence and its reverse complement (default: as in training)",
     )
     parser.add_argument(
+        "--calibrate",
+        action=BooleanOptionalAction,
+        default=None,
+        help="probabilities by the temperature of the val rows (default: as the run decided)",
+    )
+    parser.add_argument(
+        "--conformal",
+        "--intervals",
+        type=float,
+        metavar="L",
+        help="add sets of classes, or intervals, that hold the truth with probability L, as .9",
+    )
+    parser.add_argument(
+        "--by-class", action="store_true", help="let L hold in each class by itself"
+    )
+    parser.add_argument(
         "--missing-features",
         choices=("error", "impute"),
         default="error",
@@ -71,8 +87,14 @@ def predict(arguments: Sequence[str]) -> int:
     from bionn.predict import load
 
     _refuse_folder(given.out)
-    predictor = load(given.model, device=given.device, both_strands=given.both_strands)
+    predictor = load(
+        given.model,
+        device=given.device,
+        both_strands=given.both_strands,
+        calibrate=given.calibrate,
+    )
     outputs = _outputs(given, predictor)
+    _check_level(given, predictor)
     files = files_for(given.out, outputs)
     for file in files:
         if file.exists() and not given.overwrite:
@@ -85,12 +107,14 @@ def predict(arguments: Sequence[str]) -> int:
         given.missing_features,
     )
     windows, rows = _windows(given, predictor), 0
-    left_out = [name for name in predictor.output_columns if name not in outputs]
+    left_out = _left_out(given, predictor, outputs)
     with noted(), progress_bar() as bar, writing(given.out, outputs) as write:
         task = bar.add_task("", total=None)
         for block in predictor.blocks(source, columns=columns, windows=windows):
             if not rows:
                 bar.update(task, total=expected_rows(source, windows))
+            if given.conformal is not None:
+                block = predictor.at_level(block, given.conformal, by_class=given.by_class)
             write(block.drop(columns=left_out))
             rows += len(block)
             bar.advance(task, len(block))
@@ -124,6 +148,44 @@ def _outputs(given: Namespace, predictor: Predictor) -> list[str]:
             f"{did_you_mean(asked, names)}; choose one"
         )
     return found[:1]
+
+
+def _left_out(given: Namespace, predictor: Predictor, outputs: Sequence[str]) -> list[str]:
+    """The columns of numbers that were not asked for."""
+    names = [name for name in predictor.output_columns if name not in outputs]
+    if given.conformal is None or predictor.task != "regression":
+        return names
+    ends = [name.replace("prediction", end, 1) for name in names for end in ("low", "high")]
+    return names + ends
+
+
+def _check_level(given: Namespace, predictor: Predictor) -> None:
+    """Refuse sets and intervals where they cannot be told, before anything is computed.
+
+    Raises:
+        InputError: no level, no thresholds, or a format without columns for them.
+    """
+    import pandas as pd
+
+    from bionn.formats.predictions import format_of
+
+    if given.conformal is None:
+        if given.by_class:
+            raise InputError("by-class: a level needed; add --conformal .9")
+        return
+    if format_of(given.out) in ("bed", "bedgraph"):
+        raise InputError(
+            f"{given.out}: conformal needs a table, .tsv, .csv or .parquet; choose another name"
+        )
+    changed = {"both-strands": given.both_strands, "calibrate": given.calibrate}
+    asked = [name for name, value in changed.items() if value is not None]
+    if predictor.conformal is None and asked:
+        raise InputError(
+            f"{asked[0]}: the thresholds of conformal are of predictions as the run made them; leave "
+            "out one of the two"
+        )
+    nothing = pd.DataFrame({name: pd.Series(dtype=float) for name in predictor.output_columns})
+    predictor.at_level(nothing, given.conformal, by_class=given.by_class)
 
 
 def _windows(given: Namespace, predictor: Predictor) -> Windows | None:

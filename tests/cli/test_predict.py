@@ -284,3 +284,89 @@ def test_missing_features_are_imputed_if_asked_to_and_told(folder: Path, capsys)
     error = capsys.readouterr().err
     assert error == "note: 1 of 3 features are missing and imputed: gene3\n"
     assert len(pd.read_csv("new.tsv", sep="\t")) == 90
+
+
+@pytest.mark.parametrize("out", ["new.tsv", "new.csv", "new.parquet"])
+def test_sets_hold_the_truth_of_validation_rows_as_often_as_they_say(out: str, folder) -> None:
+    """The validation rows' own scores made the thresholds, so their share is exact."""
+    frame = sequences()[["id", "sequence", "label"]]
+    options = {"hidden": [8], "max_epochs": 1, "device": "cpu", "progress": False, "refit": False}
+    bionn.run(frame, target="label", out="c", baselines=False, fractions=(0.5, 0.4, 0.1), **options)
+    assert main(["predict", "c", "s.fa", "--out", out, "--conformal", "0.8"]) == 0
+    read = {
+        ".tsv": partial(pd.read_csv, sep="\t"),
+        ".csv": pd.read_csv,
+        ".parquet": pd.read_parquet,
+    }
+    new = read[Path(out).suffix](out).fillna("")
+    run = pd.read_csv("c/predictions.tsv", sep="\t")
+    val = run["split"] == "val"
+    held = [
+        truth in names.split("|") for truth, names in zip(run["target"], new["set"], strict=True)
+    ]
+    n = int(val.sum())
+    assert np.mean(np.array(held)[val]) == pytest.approx(np.ceil((n + 1) * 0.8 - 1e-9) / n)
+    within = new[["prob_no", "prob_yes"]].to_numpy()[:, 1] >= 1 - _threshold("c", 0.8) - 1e-6
+    np.testing.assert_array_equal(["yes" in names.split("|") for names in new["set"]], within)
+
+
+def _threshold(run: str, level: float) -> float:
+    manifest = bionn.load(run).manifest
+    return manifest["conformal"]["thresholds"][round(100 * level) - 50]
+
+
+def test_intervals_lie_about_the_prediction(folder: Path) -> None:
+    assert main(["predict", "t", "t.csv", "--out", "new.tsv", "--intervals", ".7"]) == 0
+    new = pd.read_csv("new.tsv", sep="\t")
+    assert list(new) == ["id", "prediction", "low", "high"]
+    np.testing.assert_allclose((new["low"] + new["high"]) / 2, new["prediction"], rtol=1e-4)
+    widths = new["high"] - new["low"]
+    predictor = bionn.load("t")
+    assert predictor.target_scaler is not None
+    kept = predictor.manifest["conformal"]["thresholds"]["y1"][20]
+    np.testing.assert_allclose(widths, 2 * kept * predictor.target_scaler.std.item(), rtol=1e-3)
+
+
+def test_one_of_several_targets_keeps_its_own_interval(folder: Path) -> None:
+    frame = expression()[["id", "gene1", "gene3", "y1", "y2"]]
+    options = {"hidden": [8], "max_epochs": 1, "device": "cpu", "progress": False}
+    bionn.run(frame, target=["y1", "y2"], out="m", baselines=False, **options)
+    command = ["predict", "m", "t.csv", "--out", "new.tsv", "--conformal", ".6"]
+    assert main([*command, "--output-column", "y2"]) == 0
+    assert list(pd.read_csv("new.tsv", sep="\t")) == ["id", "prediction_y2", "low_y2", "high_y2"]
+    assert main([*command, "--overwrite"]) == 0
+    assert set(pd.read_csv("new.tsv", sep="\t")) >= {"low_y1", "high_y1", "low_y2", "high_y2"}
+
+
+@pytest.mark.parametrize(
+    ("arguments", "facts"),
+    [
+        (["s", "s.fa", "--conformal", ".3"], [".50, .51, ... .99", "0.3"]),
+        (["s", "s.fa", "--conformal", ".99"], ["99 validation rows", "9 found"]),
+        (["s", "s.fa", "--by-class"], ["by-class", "--conformal"]),
+        (["t", "t.csv", "--conformal", ".6", "--by-class"], ["by-class", "classes"]),
+        (["t", "t.csv", "--calibrate"], ["calibrate", "classes"]),
+        (["s", "s.fa", "--conformal", ".6", "--both-strands"], ["both-strands", "conformal"]),
+        (["s", "s.fa", "--conformal", ".6", "--out", "new.bed"], ["new.bed", ".tsv"]),
+    ],
+)
+def test_levels_that_cannot_be_told_are_refused(arguments, facts, folder, capsys) -> None:
+    given = arguments if "--out" in arguments else [*arguments, "--out", "new.tsv"]
+    assert main(["predict", *given]) == 2
+    message = capsys.readouterr().err
+    assert message.count("\n") == 1
+    assert all(fact in message for fact in facts), message
+    assert not list(folder.glob("new*"))
+
+
+def test_probabilities_are_calibrated_as_asked(folder: Path) -> None:
+    tables = {}
+    for option in ("--calibrate", "--no-calibrate"):
+        assert main(["predict", "s", "s.fa", "--out", f"x{option}.tsv", option]) == 0
+        tables[option] = pd.read_csv(f"x{option}.tsv", sep="\t")["prob_yes"].to_numpy()
+    temperature = bionn.load("s").manifest["calibration"]["temperature"]
+    logits = {name: np.log(p / (1 - p)) for name, p in tables.items()}
+    np.testing.assert_allclose(
+        logits["--calibrate"], logits["--no-calibrate"] / temperature, atol=1e-4
+    )
+    assert not np.allclose(tables["--calibrate"], tables["--no-calibrate"])
