@@ -24,6 +24,8 @@ _P, _N, _F, _D, _B = (
     ctypes.c_double,
     ctypes.c_bool,
 )
+# the compiler's own name for it: a call of `torch.compiler.is_compiling` costs a kernel's tenth
+_is_dynamo_compiling = torch.compiler.is_dynamo_compiling
 _TYPES = (Tensor, torch.nn.Parameter)
 # what torch knows of a dense tensor of the CPU that holds its own values, with and without autograd
 with torch.inference_mode():
@@ -31,9 +33,12 @@ with torch.inference_mode():
 with torch.inference_mode(False):
     _PLAIN |= {_dispatch_keys(torch.empty(0)).raw_repr()}
 _NAMES = {torch.float32: "float32", torch.float64: "float64"}
+_SPAN = 512  # elements whose bits are kept together; loops.h has the same
 _SIGNATURES = {
     "activation_value": (_P, _P, _N, _F, _F),
     "activation_chain": (_P, _P, _P, _N, _F, _F),
+    "switch_value": (_P, _P, _P, _N, _F),
+    "switch_chain": (_P, _P, _P, _N, _F),
     "loss_value": (_P, _P, _P, _N, _B, _D, _F),
     "loss_chain": (_P, _P, _P, _P, _N, _B, _D, _F),
     "rows_value": (_P, _P, _N, _N),
@@ -56,32 +61,43 @@ def _function(kind: str, name: str) -> Callable[..., None]:
 
 
 def takes(*tensors: Tensor, dtype: torch.dtype = torch.float32) -> bool:
-    """Whether the kernels can compute with these: contiguous, of the CPU and the dtype, values only.
+    """Whether the kernels can compute with these (see `fits`), and no gradient may be asked for.
 
-    Not while anything is traced, compiled or transformed, whose tensors stand for other ones; nor,
-    as a kernel cannot be differentiated, where a gradient's own graph is asked for.
+    A kernel cannot be differentiated: where a gradient's own graph is wanted, torch computes.
     """
-    if torch.compiler.is_compiling():
+    if not values_only() or dtype not in _NAMES or library() is None:
         return False
-    for tensor in tensors:
-        if (
-            tensor.dtype is not dtype
-            or dtype not in _NAMES
-            or type(tensor) not in _TYPES
-            or _dispatch_keys(tensor).raw_repr() not in _PLAIN
-            or not tensor.is_contiguous()
-        ):
-            return False
-    return values_only() and library() is not None
+    return all(_plain(tensor, dtype) for tensor in tensors)
 
 
 def values_only() -> bool:
     """Whether nothing here traces or transforms what is computed, or asks for a gradient's graph."""
+    return _undisturbed() and not torch.is_grad_enabled()
+
+
+def fits(tensor: Tensor) -> bool:
+    """Whether a tensor is as the kernels read it: contiguous float32 of the CPU, values only.
+
+    Not while anything is traced, compiled or transformed, whose tensors stand for other ones.
+    """
+    return _undisturbed() and _plain(tensor, torch.float32) and library() is not None
+
+
+def _undisturbed() -> bool:
     return (
-        not torch.is_grad_enabled()
+        not _is_dynamo_compiling()
         and not _are_functorch_transforms_active()
         and not _len_torch_dispatch_stack()
         and _get_tracing_state() is None
+    )
+
+
+def _plain(tensor: Tensor, dtype: torch.dtype) -> bool:
+    return (
+        type(tensor) in _TYPES
+        and tensor.dtype is dtype
+        and _dispatch_keys(tensor).raw_repr() in _PLAIN
+        and tensor.is_contiguous()
     )
 
 
@@ -98,6 +114,32 @@ def activation_chain(name: str, u: Tensor, kept: Tensor, a: float = 0.0, b: floa
     pointers = u.data_ptr(), kept.data_ptr(), d.data_ptr()
     _function("activation_chain", name)(*pointers, kept.numel(), a, b)
     return d
+
+
+def switch_value(name: str, z: Tensor, a: float = 0.0) -> tuple[Tensor, Tensor]:
+    """An activation of two slopes, and a bit an element that tells which: words of no order to rely on.
+
+    The words are given as float32, though they are not numbers.
+    """
+    y, n = torch.empty_like(z), z.numel()
+    bits = torch.empty(-(-n // _SPAN) * _SPAN // 32)
+    _function("switch_value", f"{name}_switch")(z.data_ptr(), y.data_ptr(), bits.data_ptr(), n, a)
+    return y, bits
+
+
+def switch_chain(name: str, u: Tensor, bits: Tensor, a: float = 0.0) -> Tensor:
+    """``u * dy/dz`` from the bits that it keeps."""
+    d = torch.empty_like(u)
+    pointers = u.data_ptr(), bits.data_ptr(), d.data_ptr()
+    _function("switch_chain", f"{name}_switch")(*pointers, u.numel(), a)
+    return d
+
+
+def unpacked(bits: Tensor, shape: torch.Size) -> Tensor:
+    """The same bits as 0 and 1 of the shape of what they tell of, ``int32``."""
+    words = bits.view(torch.int32).reshape(-1, 1, _SPAN // 32)
+    each = torch.arange(32, dtype=torch.int32).reshape(32, 1)
+    return (words >> each).bitwise_and_(1).flatten()[: shape.numel()].reshape(shape)
 
 
 def loss_value(

@@ -50,7 +50,7 @@ def _relu_chain(u: Tensor, y: Tensor) -> Tensor:
     return u.clamp(-largest, largest) * y.sign()
 
 
-relu = elementwise("ReLU", torch.relu, _relu_chain, keep="output", kernel="relu")
+relu = elementwise("ReLU", torch.relu, _relu_chain, keep="output", kernel="relu", switch=True)
 
 
 def _leaky_relu(z: Tensor, negative_slope: float) -> Tensor:
@@ -63,7 +63,7 @@ def _leaky_relu_chain(u: Tensor, z: Tensor, negative_slope: float) -> Tensor:
 
 
 leaky_relu = elementwise(
-    "LeakyReLU", _leaky_relu, _leaky_relu_chain, keep="input", kernel="leaky_relu"
+    "LeakyReLU", _leaky_relu, _leaky_relu_chain, keep="input", kernel="leaky_relu", switch=True
 )
 
 

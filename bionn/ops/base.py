@@ -7,6 +7,7 @@ from typing import Any, Literal, NamedTuple, overload
 
 import torch
 from torch import Tensor
+from torch._C._autograd import _top_saved_tensors_default_hooks as _saved_tensors_hooks
 from torch._C._functorch import (
     _add_batch_dim,
     get_unwrapped,
@@ -109,12 +110,34 @@ _NO_CONSTANTS = Constants(())
 
 
 class ElementwiseOp(NamedTuple):
-    """An elementwise op: its pair takes the input and `Constants`."""
+    """An elementwise op: a pair that takes the input and `Constants`, and its compiled face.
+
+    An elementwise op at a layer's size takes no longer than some calls in Python: where the kernels
+    do, they are called with as little as can be around them.
+
+    Attributes:
+        pair: The op in torch arithmetic, for whatever there is.
+        kernel: Name of the op in `bionn.kernels`, if it is there.
+        compiled: A Function of the input and the constants for reverse mode outside any transform,
+            which computes with that kernel; the first that it returns is the output.
+    """
 
     pair: FunctionPair
+    kernel: str | None = None
+    compiled: type[Function] | None = None
 
     def __call__(self, input: Tensor, *options: Any) -> Tensor:
         """Apply the op."""
+        if (
+            self.compiled is not None
+            and cpu.fits(input)
+            and forward_ad._current_level < 0
+            and _saved_tensors_hooks(True) is None
+        ):
+            assert self.kernel is not None
+            if input.requires_grad and torch.is_grad_enabled():
+                return _apply(self.compiled, input, options)[0]
+            return cpu.activation_value(self.kernel, input, *options)
         return self.pair(input, Constants(options) if options else _NO_CONSTANTS)
 
 
@@ -125,6 +148,7 @@ def elementwise(
     *,
     keep: Literal["input", "output"] | None,
     kernel: str | None = None,
+    switch: bool = False,
     widen_half: bool = False,
 ) -> ElementwiseOp:
     """Make an elementwise op from its formula and its chain rule.
@@ -140,6 +164,8 @@ def elementwise(
             arithmetic so that second derivatives follow by differentiating it.
         keep: Which tensor the derivative is written in: the op saves that one alone.
         kernel: Name of the same two formulas in one pass each, in `bionn.kernels`.
+        switch: The derivative has two values, told by the sign of what is kept: the kernels keep a
+            bit an element in its place.
         widen_half: Compute float16 and bfloat16 in float32 and round once at the end.
 
     Returns:
@@ -147,15 +173,11 @@ def elementwise(
     """
 
     def evaluate(input: Tensor, options: tuple[Any, ...]) -> Tensor:
-        if kernel is not None and cpu.takes(input):
-            return cpu.activation_value(kernel, input, *options)
         if widen_half:
             return value(widen(input), *options).to(input.dtype)
         return value(input, *options)
 
     def propagate(direction: Tensor, kept: tuple[Any, ...], options: tuple[Any, ...]) -> Tensor:
-        if kernel is not None and cpu.takes(direction, *kept):
-            return cpu.activation_chain(kernel, direction, *kept, *options)
         if widen_half:
             wide = chain(widen(direction), *(widen(tensor) for tensor in kept), *options)
             return wide.to(direction.dtype)
@@ -192,7 +214,66 @@ def elementwise(
 
     Reverse.__name__ = Reverse.__qualname__ = f"{name}Reverse"
     Both.__name__ = Both.__qualname__ = name
-    return ElementwiseOp(FunctionPair(Reverse, Both))
+    pair = FunctionPair(Reverse, Both)
+    if kernel is None:
+        return ElementwiseOp(pair)
+    compiled = _switched(kernel, chain) if switch else _compiled(kernel, chain, keep)
+    compiled.__name__ = compiled.__qualname__ = f"{name}Compiled"
+    return ElementwiseOp(pair, kernel, compiled)
+
+
+def _compiled(kernel: str, chain: Callable[..., Tensor], keep: str | None) -> type[Function]:
+    """The Function around a kernel; a derivative to be differentiated again takes ``chain``."""
+
+    class Compiled(Function):
+        @staticmethod
+        def forward(ctx: Any, input: Tensor, options: tuple[Any, ...]) -> tuple[Tensor]:
+            output = cpu.activation_value(kernel, input, *options)
+            ctx.save_for_backward(input if keep == "input" else output)
+            ctx.set_materialize_grads(False)
+            ctx.options = options
+            return (output,)
+
+        @staticmethod
+        def backward(ctx: Any, *grad_outputs: Any) -> Any:
+            (u,), (kept,) = grad_outputs, ctx.saved_tensors
+            if u is None:
+                return None, None
+            if not torch.is_grad_enabled() and cpu.fits(u):
+                return cpu.activation_chain(kernel, u, kept, *ctx.options), None
+            return chain(u, kept, *ctx.options), None
+
+    return Compiled
+
+
+def _switched(kernel: str, chain: Callable[..., Tensor]) -> type[Function]:
+    """The same around a kernel that keeps a bit an element, which tells the slope there.
+
+    The bits are a second, hidden output of the Function and pass for numbers, though nobody
+    computes with them, so that a derivative hangs together with the input in a graph that is
+    differentiated again, as one written in the output would.
+    """
+
+    class Switched(Function):
+        @staticmethod
+        def forward(ctx: Any, input: Tensor, options: tuple[Any, ...]) -> tuple[Tensor, Tensor]:
+            output, bits = cpu.switch_value(kernel, input, *options)
+            ctx.save_for_backward(bits)
+            ctx.set_materialize_grads(False)
+            ctx.told = options, input.shape
+            return output, bits
+
+        @staticmethod
+        def backward(ctx: Any, *grad_outputs: Any) -> Any:
+            (u, _), (bits,), (options, shape) = grad_outputs, ctx.saved_tensors, ctx.told
+            if u is None:  # a derivative's derivative by the input: the slope does not change
+                return bits.new_zeros(shape), None
+            if not torch.is_grad_enabled() and cpu.fits(u):
+                return cpu.switch_chain(kernel, u, bits, *options), None
+            on = cpu.unpacked(bits.detach(), shape).to(u.dtype) + bits[:0].sum()
+            return chain(u, on, *options), None
+
+    return Switched
 
 
 def sum_to_shape(gradient: Tensor, shape: torch.Size) -> Tensor:

@@ -223,7 +223,7 @@ def test_a_missing_broadcast_sum_is_caught(case: Case, monkeypatch: pytest.Monke
         assert case.name not in ("linear", "onehot_linear", "mse_loss", "half_squared_error")
 
 
-KERNELS = ("activation", "loss", "rows", "cross_entropy")
+KERNELS = ("activation", "switch", "loss", "rows", "cross_entropy")
 ERRORS_OF_A_KERNEL = ["wrong sign", "dropped factor", "added constant", "last entries forgotten"]
 
 

@@ -28,6 +28,9 @@ ACTIVATIONS: dict[str, Callable[[Tensor], Tensor]] = {
     "gelu_tanh": lambda z: F.gelu(z, approximate="tanh"),
     "silu": F.silu,
 }
+SWITCHES = {"relu": 0.0, "leaky_relu": 0.5}
+"""Those that keep a bit an element, and their slope below 0."""
+
 LOSSES: dict[str, Callable[..., Tensor]] = {
     "mse": F.mse_loss,
     "half squared": F.half_squared_error,
@@ -73,7 +76,8 @@ def equal_to_float64(function: Callable[..., Tensor], z: Tensor) -> None:
 @pytest.mark.parametrize("name", ACTIVATIONS)
 def test_activation_equals_float64_at_every_size(name: str, size: int, calls: list[str]) -> None:
     equal_to_float64(ACTIVATIONS[name], normal(size))
-    assert calls == [f"{name}_value", f"{name}_chain"]
+    kernel = f"{name}_switch" if name in SWITCHES else name
+    assert calls == [f"{kernel}_value", f"{kernel}_chain"]
 
 
 @pytest.mark.parametrize("reduction", ["none", "mean", "sum"])
@@ -127,12 +131,72 @@ def test_kernels_stay_within_their_arrays() -> None:
         inner, outside = room[32:-32], room[-32:].clone()
         for name in ACTIVATIONS:
             with torch.no_grad():
-                value = cpu.activation_value(name, inner, 0.5, 2.0)
-                slope = cpu.activation_chain(name, inner, inner, 0.5, 2.0)
+                if name in SWITCHES:
+                    value, bits = cpu.switch_value(name, inner, 0.5)
+                    slope = cpu.switch_chain(name, inner, bits, 0.5)
+                else:
+                    value = cpu.activation_value(name, inner, 0.5, 2.0)
+                    slope = cpu.activation_chain(name, inner, inner, 0.5, 2.0)
             assert value.isfinite().all(), name  # no NaN from beyond its ends has come in
             assert slope.isfinite().all(), name
         assert room[-32:].isnan().all()
         assert outside.isnan().all()
+
+
+@pytest.mark.parametrize("size", SIZES)
+@pytest.mark.parametrize("name", SWITCHES)
+def test_a_switch_keeps_a_bit_an_element(name: str, size: int) -> None:
+    z = normal(size)
+    z[::7] = 0
+    with torch.no_grad():
+        value, bits = cpu.switch_value(name, z, SWITCHES[name])
+        assert torch.equal(value, cpu.activation_value(name, z, SWITCHES[name]))
+    assert bits.nbytes <= size / 8 + 64
+    assert torch.equal(cpu.unpacked(bits, z.shape), (z > 0).int())
+
+
+@pytest.mark.parametrize("name", SWITCHES)
+def test_a_switch_passes_what_is_not_finite_as_torch_does(name: str) -> None:
+    z = torch.tensor([-1.0, 0.0, 1.0, float("nan"), float("inf"), -float("inf")])
+    for u in (float("inf"), float("nan"), 1.0):
+        found, known = (
+            value_and_upstream(function, z, u)
+            for function in (getattr(F, name), getattr(torch.nn.functional, name))
+        )
+        for one, other in zip(found, known, strict=True):
+            assert torch.equal(one.nan_to_num(7), other.nan_to_num(7))
+
+
+def value_and_upstream(
+    function: Callable[[Tensor], Tensor], z: Tensor, u: float
+) -> tuple[Tensor, Tensor]:
+    leaf = z.clone().requires_grad_()
+    value = function(leaf)
+    value.backward(torch.full_like(z, u))
+    assert leaf.grad is not None
+    return value.detach(), leaf.grad
+
+
+@pytest.mark.parametrize("name", SWITCHES)
+def test_the_gradient_of_a_switch_hangs_together_with_its_input(name: str) -> None:
+    # as torch's: a gradient penalty may be taken on it, though its derivative by the input is zero
+    z = normal(5).requires_grad_()
+    (slope,) = torch.autograd.grad(getattr(F, name)(z).sum(), z, create_graph=True)
+    (second,) = torch.autograd.grad(slope.sum(), z)
+    assert torch.equal(second, torch.zeros(5))
+
+
+@pytest.mark.parametrize("name", SWITCHES)
+def test_hooks_that_round_what_is_kept_do_not_spoil_a_switch(name: str) -> None:
+    z = normal(40).requires_grad_()
+    with torch.autograd.graph.saved_tensors_hooks(
+        lambda kept: kept.bfloat16() if kept.is_floating_point() else kept,
+        lambda kept: kept.float() if kept.is_floating_point() else kept,
+    ):
+        value = getattr(F, name)(z)
+    (slope,) = torch.autograd.grad(value, z, torch.ones(40))
+    known = torch.where(z > 0, 1.0, 0.0 if name == "relu" else 0.01)
+    torch.testing.assert_close(slope, known)
 
 
 @pytest.mark.parametrize("threads", [1, 2, 3])

@@ -7,13 +7,16 @@
 
 using namespace bionn;
 
-#define ACTIVATION(name, kept, value_of, chain_of)                                             \
+#define VALUE(name, value_of)                                                                  \
   BIONN_API void name##_value(const float* in, float* out, int64_t n, float a, float b) {      \
     each(n, [=](int64_t i) {                                                                   \
       const float z = in[i];                                                                   \
       out[i] = value_of;                                                                       \
     });                                                                                        \
-  }                                                                                            \
+  }
+
+#define ACTIVATION(name, kept, value_of, chain_of)                                             \
+  VALUE(name, value_of)                                                                        \
   BIONN_API void name##_chain(const float* upstream, const float* in, float* out, int64_t n,   \
                               float a, float b) {                                              \
     each(n, [=](int64_t i) {                                                                   \
@@ -22,7 +25,36 @@ using namespace bionn;
     });                                                                                        \
   }
 
+// An activation of two slopes, the upper of which is 1: the chain rule wants but a bit an element.
+#define SWITCH(name, upper, lower)                                                             \
+  VALUE(name, (upper) ? z : lower(z, a))                                                       \
+  BIONN_API void name##_switch_value(const float* in, float* out, uint32_t* bits, int64_t n,   \
+                                     float a) {                                                \
+    each_with_bit(n, in, out, bits, [=](Floats z, Words& words, uint32_t bit) {                \
+      const auto on = upper;                                                                   \
+      words |= (Words)on & bit;                                                                \
+      return on ? z : lower(z, a);                                                             \
+    });                                                                                        \
+  }                                                                                            \
+  BIONN_API void name##_switch_chain(const float* upstream, const uint32_t* bits, float* out,  \
+                                     int64_t n, float a) {                                     \
+    each_with_bit(n, upstream, out, bits, [=](Floats u, const Words& words, uint32_t bit) {    \
+      return (words & bit) != 0 ? u : lower(u, a);                                             \
+    });                                                                                        \
+  }
+
 namespace {
+
+// what lies below the kink, of a float or of a vector of them
+template <class T>
+BIONN_INLINE T nothing(T, float) {
+  return T{};
+}
+
+template <class T>
+BIONN_INLINE T scaled(T x, float a) {
+  return x * a;
+}
 
 BIONN_INLINE float elu(float z, float alpha) { return z > 0.0f ? z : alpha * expm1_negative(z > 0.0f ? 0.0f : z); }
 
@@ -94,8 +126,8 @@ BIONN_INLINE float silu_slope(float z) {
 
 ACTIVATION(sigmoid, y, bionn::sigmoid(z), u * (y * (1.0f - y)))
 ACTIVATION(tanh, y, bionn::tanh(z), u * ((1.0f - y) * (1.0f + y)))
-ACTIVATION(relu, y, z <= 0.0f ? 0.0f : z, y <= 0.0f ? 0.0f : u)
-ACTIVATION(leaky_relu, z, z * (z > 0.0f ? 1.0f : a), u * (z > 0.0f ? 1.0f : a))
+SWITCH(relu, (z <= 0.0f) == 0, nothing)  // NaN stays NaN
+SWITCH(leaky_relu, z > 0.0f, scaled)
 ACTIVATION(elu, z, elu(z, a), u * elu_slope(z, a))
 ACTIVATION(softplus, z, softplus(z, a, b), u * softplus_slope(z, a, b))
 ACTIVATION(gelu, z, gelu(z), u * gelu_slope(z))
