@@ -21,6 +21,7 @@ VERBS = {
     "audit": "what is in the data, and what is wrong with it",
     "predict": "predictions of a trained model for new samples",
     "data": "data sets known by name: list them, get one",
+    "variants": "what the variants of a VCF file do to a model's predictions",
     "check": "certify the layers on this machine, device and torch version",
 }
 
@@ -77,7 +78,7 @@ def _raise_stopped(number: int, frame: object) -> NoReturn:
 
 
 def _stopped(verb: str, stop: Stopped) -> int:
-    kept = "; nothing was written" if verb in ("run", "predict") else ""
+    kept = "; nothing was written" if verb in ("run", "predict", "variants") else ""
     print(f"\nbionn {verb}: {stop}{kept}", file=sys.stderr)
     return 128 + stop.signal_number
 

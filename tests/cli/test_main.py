@@ -76,9 +76,9 @@ def test_slips_are_answered_with_the_nearest_name(arguments, message: str, capsy
 
 
 def test_the_installed_command_exits_with_2() -> None:
-    done = subprocess.run([COMMAND, "trian"], capture_output=True, text=True, check=False)
+    done = subprocess.run([COMMAND, "frobnicate"], capture_output=True, text=True, check=False)
     assert done.returncode == 2
-    assert done.stderr == "bionn: error: no such verb: trian; see bionn --help\n"
+    assert done.stderr == "bionn: error: no such verb: frobnicate; see bionn --help\n"
 
 
 @pytest.mark.parametrize(
