@@ -26,6 +26,7 @@ from bionn.models.heads import (
     squared_error,
 )
 from bionn.models.layers import feed, set_code_table
+from bionn.tasks.optimizer import AdamW
 
 Schedule = Literal["constant", "one_cycle"]
 WARM_UP = 0.1
@@ -173,7 +174,7 @@ class Task(L.LightningModule):
             weights = [p for p in self.parameters() if p.requires_grad and p.ndim > 1]
             others = [p for p in self.parameters() if p.requires_grad and p.ndim <= 1]
             groups = [{"params": weights}, {"params": others, "weight_decay": 0.0}]
-            optimizer = torch.optim.AdamW(
+            optimizer = AdamW(
                 groups,
                 lr=self.learning_rate,
                 weight_decay=self.weight_decay,

@@ -1,0 +1,82 @@
+"""AdamW on views takes torch's own steps, whatever the layout, and keeps torch's states."""
+
+from __future__ import annotations
+
+import copy
+from collections.abc import Callable
+
+import pytest
+import torch
+from torch import Tensor
+from torch.profiler import ProfilerActivity, profile
+
+from bionn.nn.linear import OneHotLinear
+from bionn.tasks.optimizer import AdamW, as_stored
+
+LAYOUTS: dict[str, Callable[[Tensor], Tensor]] = {
+    "contiguous": lambda t: t.contiguous(),
+    "position major": lambda t: t.permute(2, 1, 0).contiguous().permute(2, 1, 0),
+    "rotated": lambda t: t.permute(1, 2, 0).contiguous().permute(2, 0, 1),
+    "one of each": lambda t: t[:, :1, :1].clone(),
+}
+
+
+def stepped(kind: type[torch.optim.AdamW], layout: str, **options: object) -> torch.optim.AdamW:
+    generator = torch.Generator().manual_seed(0)
+    weight, bias = (torch.randn(5, 4, 3, generator=generator) for _ in range(2))
+    parameters = [torch.nn.Parameter(LAYOUTS[layout](weight)), torch.nn.Parameter(bias)]
+    optimizer = kind(parameters, lr=0.1, **options)  # pyright: ignore[reportArgumentType]
+    for _ in range(4):
+        for p in parameters:
+            p.grad = LAYOUTS[layout](torch.randn(5, 4, 3, generator=generator)).expand_as(p)
+            p.grad = torch.empty_like(p).copy_(p.grad)
+        optimizer.step()
+    return optimizer
+
+
+@pytest.mark.parametrize("options", [{}, {"amsgrad": True}, {"foreach": True}], ids=str)
+@pytest.mark.parametrize("layout", LAYOUTS)
+def test_steps_and_states_are_those_of_torch(layout: str, options: dict[str, bool]) -> None:
+    options = {"fused": "foreach" not in options} | options
+    ours, theirs = (stepped(kind, layout, **options) for kind in (AdamW, torch.optim.AdamW))
+    pairs = zip(ours.param_groups[0]["params"], theirs.param_groups[0]["params"], strict=True)
+    for one, other in pairs:
+        assert torch.equal(one, other)
+        assert one.stride() == other.stride()
+        for name, state in ours.state[one].items():
+            assert torch.equal(state, theirs.state[other][name]), name
+            assert state.stride() == theirs.state[other][name].stride(), name
+
+
+def test_a_state_saved_by_either_goes_on_in_the_other() -> None:
+    ours, theirs = (stepped(kind, "rotated") for kind in (AdamW, torch.optim.AdamW))
+    theirs.load_state_dict(copy.deepcopy(ours.state_dict()))
+    for optimizer in (ours, theirs):
+        optimizer.step()
+    assert torch.equal(ours.param_groups[0]["params"][0], theirs.param_groups[0]["params"][0])
+
+
+def copies(kind: type[torch.optim.AdamW], layer: torch.nn.Module, input: Tensor) -> int:
+    """Copies that a fused step makes, the small ones for its scalars among them."""
+    optimizer = kind(layer.parameters(), fused=True)
+    layer(input).sum().backward()
+    optimizer.step()
+    with profile(activities=[ProfilerActivity.CPU]) as recorded:
+        optimizer.step()
+    counts = {event.key: event.count for event in recorded.key_averages()}
+    assert counts["aten::_fused_adamw_"] == 1
+    return counts.get("aten::copy_", 0)
+
+
+def test_the_one_hot_layer_is_not_copied() -> None:
+    codes, rows = torch.zeros(2, 6, dtype=torch.uint8), torch.zeros(2, 24)
+    least = copies(torch.optim.AdamW, torch.nn.Linear(24, 5), rows)
+    assert copies(AdamW, OneHotLinear(4, 6, 5), codes) == least
+    assert copies(torch.optim.AdamW, OneHotLinear(4, 6, 5), codes) > least
+
+
+def test_what_no_order_makes_contiguous_is_left_alone() -> None:
+    sliced = torch.zeros(6, 4)[:, ::2]
+    assert as_stored(sliced) == (sliced,)
+    one, other = torch.zeros(3, 2), torch.zeros(2, 3).t()
+    assert all(a is b for a, b in zip(as_stored(other, one), (other, one), strict=True))
