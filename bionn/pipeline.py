@@ -10,7 +10,6 @@ from typing import Any
 
 import numpy as np
 import pandas as pd
-from rich.console import Console
 
 from bionn import artifact
 from bionn.baselines.all import fit_baselines
@@ -29,6 +28,7 @@ from bionn.formats.output import write_json, write_table
 from bionn.predict import Predictor
 from bionn.report.console import print_data, print_result, print_training
 from bionn.report.folder import building, check_directory, plain, write_config, write_splits
+from bionn.report.terminal import terminal
 from bionn.training.ensemble import check_size, train_ensemble
 from bionn.training.fit import Trained, check
 from bionn.training.options import TrainingOptions, choose
@@ -76,7 +76,7 @@ def run(
         InputError: bad input; nothing has been written then.
     """
     start = time.perf_counter()
-    console = Console(quiet=not progress, highlight=False, soft_wrap=True)
+    console = terminal(quiet=not progress, soft_wrap=True)
     sources = as_list(inputs)
     data_options, training_options = split_options(options)
     directory = check_directory(out, sources, overwrite)

@@ -33,8 +33,6 @@ def audit(arguments: Sequence[str]) -> int:
     inputs, out = given.pop("inputs"), given.pop("out", None)
     as_json, strict = given.pop("json"), given.pop("strict")
 
-    from rich.console import Console
-
     from bionn.data.audit import audit as audit_samples
     from bionn.data.reading import read_samples
     from bionn.data.samples import DataOptions
@@ -42,6 +40,7 @@ def audit(arguments: Sequence[str]) -> int:
     from bionn.data.targets import find_targets
     from bionn.formats.output import json_text, write_json
     from bionn.report.audit import print_audit
+    from bionn.report.terminal import terminal
 
     options = DataOptions(**given)
     samples, targets = find_targets(read_samples(inputs, options), options)
@@ -52,7 +51,7 @@ def audit(arguments: Sequence[str]) -> int:
     if as_json:
         print(json_text(found))
     else:
-        console = Console(highlight=False)
+        console = terminal()
         for note in found["notes"]:
             console.print(note, markup=False)
         print_audit(console, found)

@@ -8,6 +8,7 @@ from pathlib import Path
 
 from bionn.cli.parser import Parser
 from bionn.errors import InputError, did_you_mean
+from bionn.formats.escape import printable
 
 _DOES = {
     "list": "the data sets that are known by name, and which are here",
@@ -84,7 +85,7 @@ def _list(as_json: bool) -> int:
         )
         print(f"    {row['title']}")
         print(f"    licence: {row['licence'] or row['licence_note']}")
-        print(f"    {here}")
+        print(printable(f"    {here}"))
     return 0
 
 
@@ -96,6 +97,6 @@ def _get(given: argparse.Namespace) -> int:
     for entry in [data_set(name) for name in given.names]:
         done = obtain(entry, folder, mirror=given.mirror, overwrite=given.overwrite)
         what = f"{len(done.new)} files, checked" if done.new else "all files were there already"
-        print(f"{done.folder}: {what}")
+        print(printable(f"{done.folder}: {what}"))
         print(f"  licence: {entry.licence or entry.licence_note}")
     return 0

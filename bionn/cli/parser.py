@@ -12,6 +12,7 @@ from pathlib import Path
 from typing import Any, NoReturn
 
 from bionn.errors import InputError, InputWarning, did_you_mean
+from bionn.formats.escape import printable
 
 
 class Parser(argparse.ArgumentParser):
@@ -142,5 +143,5 @@ def fail(prog: str, error: BaseException) -> int:
 
 
 def one_line(error: BaseException | str) -> str:
-    """An error's message with every run of white space a single blank."""
-    return re.sub(r"\s+", " ", str(error))
+    """An error's message with every run of white space a single blank, control characters told."""
+    return printable(re.sub(r"\s+", " ", str(error)))

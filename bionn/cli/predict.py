@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import sys
 from argparse import BooleanOptionalAction, Namespace
 from collections.abc import Sequence
 from pathlib import Path
@@ -9,8 +10,11 @@ from typing import TYPE_CHECKING
 
 from bionn.cli.parser import Parser, noted, words
 from bionn.errors import InputError, did_you_mean
+from bionn.formats.escape import as_text, is_formula, printable
 
 if TYPE_CHECKING:
+    import pandas as pd
+
     from bionn.predict import Predictor
     from bionn.sequences.windows import Windows
 
@@ -71,6 +75,11 @@ def make_parser() -> Parser:
         default="error",
         help="what to do about features that INPUT has no column for",
     )
+    parser.add_argument(
+        "--spreadsheet",
+        action="store_true",
+        help="put ' before text that a spreadsheet would compute (=, +, -, @ first)",
+    )
     parser.add_argument("--device", default="cpu", help="auto, cpu, gpu, ...")
     parser.add_argument("--overwrite", action="store_true", help="replace FILE if it is there")
     return parser
@@ -106,7 +115,7 @@ def predict(arguments: Sequence[str]) -> int:
         given.columns,
         given.missing_features,
     )
-    windows, rows = _windows(given, predictor), 0
+    windows, rows, formulas = _windows(given, predictor), 0, 0
     left_out = _left_out(given, predictor, outputs)
     with noted(), progress_bar() as bar, writing(given.out, outputs) as write:
         task = bar.add_task("", total=None)
@@ -115,11 +124,24 @@ def predict(arguments: Sequence[str]) -> int:
                 bar.update(task, total=expected_rows(source, windows))
             if given.conformal is not None:
                 block = predictor.at_level(block, given.conformal, by_class=given.by_class)
-            write(block.drop(columns=left_out))
+            formulas += sum(map(is_formula, block["id"]))
+            kept = block.drop(columns=left_out)
+            write(_for_spreadsheets(kept) if given.spreadsheet else kept)
             rows += len(block)
             bar.advance(task, len(block))
-    print(f"{rows} predictions: {', '.join(map(str, files))}")
+    if formulas and not given.spreadsheet:
+        print(
+            f"note: {formulas} ids are written as they are, though a spreadsheet would compute them; "
+            "open the file as text, or pass --spreadsheet",
+            file=sys.stderr,
+        )
+    print(printable(f"{rows} predictions: {', '.join(map(str, files))}"))
     return 0
+
+
+def _for_spreadsheets(block: pd.DataFrame) -> pd.DataFrame:
+    """The rows with formulas among ids and classes told to be text."""
+    return block.assign(**{str(n): as_text(block[n]) for n in block if block[n].dtype == object})
 
 
 def _refuse_folder(out: str) -> None:

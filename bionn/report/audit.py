@@ -19,7 +19,7 @@ def print_audit(console: Console, found: dict[str, Any]) -> None:
     table.add_column(no_wrap=True)
     table.add_column(overflow="fold")
     for name, text in _rows(found):
-        table.add_row(name, escape(text))
+        table.add_row(escape(name), escape(text))
     console.print(table)
     print_warnings(console, found)
     for sentence in found["advice"]:

@@ -52,7 +52,7 @@ def print_training(console: Console, prepared: Prepared, options: TrainingOption
         if encoder.encoding != ONE_HOT:
             shown = f"{encoder.encoding} of {shown}"
         strands = ", predictions over both strands" if encoder.both_strands else ""
-        console.print(f"inputs: {shown}{strands}")
+        console.print(f"inputs: {escape(shown)}{strands}")
     else:
         console.print(f"inputs: {encoder.describe()}")
         for note in encoder.notes:
