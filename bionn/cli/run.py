@@ -76,6 +76,15 @@ def make_parser() -> Parser:
         default=None,
         help="two bits a base in the device's memory (A, C, G, T and nothing else)",
     )
+    training.add_argument(
+        "--compile", action="store_true", default=None, help="torch.compile the network"
+    )
+    training.add_argument(
+        "--cuda-graphs",
+        action="store_true",
+        default=None,
+        help="compile it and launch it as one graph (a GPU)",
+    )
     training.add_argument("--device", help="auto, cpu, gpu")
     training.add_argument("--precision", help="32-true, bf16-mixed, ...")
     training.add_argument("--seed", type=int, metavar="S", help="of split, weights and order")

@@ -51,6 +51,9 @@ class Task(L.LightningModule):
             ``constant`` stays.
         class_weight: of the classes in the training loss: ``balanced``, ``A=1,B=5`` or a number each.
         objective: what training minimises; see :func:`bionn.models.heads.find_objective`.
+        compile: let ``torch.compile`` make one program of the network while it is fitted; what
+            dropout draws then differs.
+        cuda_graphs: the same (mode ``reduce-overhead``), and launch it as one graph of a GPU.
 
     Validation and test losses are always the cross-entropy, or the squared error of numbers. Weights,
     and a data module that draws rows of each class in other shares than they have, bias the logits;
@@ -70,6 +73,8 @@ class Task(L.LightningModule):
         schedule: Schedule = "one_cycle",
         class_weight: str | Sequence[float] | None = None,
         objective: str = "auto",
+        compile: bool = False,
+        cuda_graphs: bool = False,
     ) -> None:
         super().__init__()
         self.objective = find_objective(kind, objective)
@@ -86,6 +91,8 @@ class Task(L.LightningModule):
         self.schedule: Schedule = schedule
         self.names = list(names)
         self.class_weight = class_weight
+        self.compiles = compile or cuda_graphs
+        self.cuda_graphs = cuda_graphs
         self.scores = Scores(kind, names)
         self.register_buffer("loss_weight", None, persistent=False)
         self.register_buffer("logit_shift", None, persistent=False)
@@ -113,8 +120,23 @@ class Task(L.LightningModule):
 
         self._set_weights(getattr(data, "class_counts", None), getattr(data, "oversampling", None))
 
+    def on_fit_start(self) -> None:
+        """Compile the network in place: its parameters and their names stay."""
+        if self.cuda_graphs and self.device.type != "cuda":
+            raise InputError(
+                f"cuda_graphs: a GPU of NVIDIA needed, device {self.device.type} found; leave it out"
+            )
+        if self.compiles:
+            self.model.compile(mode="reduce-overhead" if self.cuda_graphs else None)
+
+    def on_fit_end(self) -> None:
+        """Leave a network that computes as it did; torch has no door for that."""
+        self.model._compiled_call_impl = None
+
     def forward(self, inputs: Tensor) -> Tensor:
         """Logits ``(N, out)`` for codes, one-hot columns or features."""
+        if self.cuda_graphs:
+            torch.compiler.cudagraph_mark_step_begin()  # what the last step left may be overwritten
         return self.model(feed(self.model, inputs, self.code_table, self.features))
 
     def loss(self, logits: Tensor, targets: Tensor) -> Tensor:

@@ -22,6 +22,8 @@ class Classifier(Task):
         schedule: ``one_cycle`` or ``constant``.
         class_weight: ``balanced``, ``A=1,B=5`` or a number a class; see :class:`Task`.
         objective: ``cross-entropy`` or ``squared-error`` (the Brier score).
+        compile: let ``torch.compile`` make one program of the network while it is fitted.
+        cuda_graphs: the same, launched as one graph of a GPU; see :class:`Task`.
 
     Raises:
         InputError: fewer than two classes.
@@ -43,6 +45,8 @@ class Classifier(Task):
         schedule: Schedule = "one_cycle",
         class_weight: str | list[float] | None = None,
         objective: str = "cross-entropy",
+        compile: bool = False,
+        cuda_graphs: bool = False,
     ) -> None:
         if len(classes) < 2:
             raise InputError(f"classes: at least 2 needed, {len(classes)} found")
@@ -56,4 +60,6 @@ class Classifier(Task):
             schedule=schedule,
             class_weight=class_weight,
             objective=objective,
+            compile=compile,
+            cuda_graphs=cuda_graphs,
         )

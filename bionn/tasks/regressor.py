@@ -20,6 +20,8 @@ class Regressor(Task):
         learning_rate: the peak of the schedule.
         weight_decay: of AdamW.
         schedule: ``one_cycle`` or ``constant``.
+        compile: let ``torch.compile`` make one program of the network while it is fitted.
+        cuda_graphs: the same, launched as one graph of a GPU; see :class:`Task`.
 
     Raises:
         InputError: no target.
@@ -39,6 +41,8 @@ class Regressor(Task):
         learning_rate: float = 1e-3,
         weight_decay: float = 1e-2,
         schedule: Schedule = "one_cycle",
+        compile: bool = False,
+        cuda_graphs: bool = False,
     ) -> None:
         if not target_names:
             raise InputError("target_names: at least 1 needed, none found")
@@ -50,4 +54,6 @@ class Regressor(Task):
             learning_rate=learning_rate,
             weight_decay=weight_decay,
             schedule=schedule,
+            compile=compile,
+            cuda_graphs=cuda_graphs,
         )

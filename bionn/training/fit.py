@@ -97,7 +97,13 @@ def build_task(prepared: Prepared, options: TrainingOptions) -> Task:
         )
     assert options.learning_rate is not None
     assert options.weight_decay is not None
-    return make_task(model, learning_rate=options.learning_rate, weight_decay=options.weight_decay)
+    return make_task(
+        model,
+        learning_rate=options.learning_rate,
+        weight_decay=options.weight_decay,
+        compile=options.compile,
+        cuda_graphs=options.cuda_graphs,
+    )
 
 
 def check(prepared: Prepared, options: TrainingOptions) -> None:
@@ -135,7 +141,11 @@ def check(prepared: Prepared, options: TrainingOptions) -> None:
     _check_imbalance(prepared, options)
     with seeded(options.seed), quiet_lightning():
         build_task(prepared, options)
-        _trainer(options, [], enable_checkpointing=False)
+        device = _trainer(options, [], enable_checkpointing=False).strategy.root_device
+    if options.cuda_graphs and device.type != "cuda":
+        raise InputError(
+            f"cuda-graphs: a GPU of NVIDIA needed, device {device.type} found; leave it out"
+        )
 
 
 def _check_imbalance(prepared: Prepared, options: TrainingOptions) -> None:
@@ -283,6 +293,9 @@ def _fit(
         except SystemExit:  # what Lightning makes of SIGINT and SIGTERM
             number = signal.SIGTERM if trainer.received_sigterm else signal.SIGINT
             raise Stopped(number) from None
+        except _compiler_errors(options) as error:
+            reason = str(getattr(error, "inner_exception", error)).strip().splitlines()[0]
+            raise InputError(f"compile: {reason}; leave it out, or mend that") from error
         finally:
             if threading.current_thread() is threading.main_thread():
                 signal.signal(signal.SIGINT, before)
@@ -291,6 +304,15 @@ def _fit(
         fits = take_off(model, task.logit_shift.cpu().double().numpy())
         assert fits, "an MLP's last layer has a bias"
     return model, trainer
+
+
+def _compiler_errors(options: TrainingOptions) -> tuple[type[Exception], ...]:
+    """What goes wrong where ``torch.compile`` lacks something, a C++ compiler for one."""
+    if not (options.compile or options.cuda_graphs):
+        return ()
+    from torch._dynamo.exc import TorchDynamoException
+
+    return (TorchDynamoException,)
 
 
 def _trainer(options: TrainingOptions, callbacks: list[L.Callback], **settings: Any) -> L.Trainer:

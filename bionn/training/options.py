@@ -53,6 +53,8 @@ class TrainingOptions:
         min_gradient_norm: stop when the gradient's norm falls below this.
         min_loss_change: stop when the training loss changes by less from epoch to epoch.
         packed: keep the codes of A, C, G and T in two bits each where batches are cut of them.
+        compile: let ``torch.compile`` make one program of the network for training.
+        cuda_graphs: the same, launched as one graph of a GPU.
         device: ``auto``, ``cpu``, ``gpu``, ... as Lightning's ``accelerator``.
         precision: as Lightning's ``precision``.
         ensemble: networks that are trained, each from a seed of its own, and averaged.
@@ -80,6 +82,8 @@ class TrainingOptions:
     min_gradient_norm: float | None = None
     min_loss_change: float | None = None
     packed: bool = False
+    compile: bool = False
+    cuda_graphs: bool = False
     device: str = "auto"
     precision: str = "32-true"
     ensemble: int = 1

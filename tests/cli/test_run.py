@@ -278,6 +278,8 @@ OPTIONS = {
     "--no-baselines": ("baselines", False),
     "--seed 7": ("seed", 7),
     "--packed": ("packed", True),
+    "--compile": ("compile", True),
+    "--cuda-graphs": ("cuda_graphs", True),
     "--group-pattern ^(.*)_": ("group_pattern", "^(.*)_"),
     "--refit": ("refit", True),
     "--class-weight yes=5,no=1": ("class_weight", "yes=5,no=1"),
