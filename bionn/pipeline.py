@@ -10,6 +10,7 @@ from typing import Any
 
 import numpy as np
 import pandas as pd
+from rich.markup import escape
 
 from bionn import artifact
 from bionn.baselines.all import fit_baselines
@@ -28,6 +29,7 @@ from bionn.formats.output import write_json, write_table
 from bionn.predict import Predictor
 from bionn.report.console import print_data, print_result, print_training
 from bionn.report.folder import building, check_directory, plain, write_config, write_splits
+from bionn.report.page import write_page
 from bionn.report.terminal import terminal
 from bionn.training.ensemble import check_size, train_ensemble
 from bionn.training.fit import Trained, check
@@ -134,7 +136,9 @@ def run(
             write_table(pd.concat(tables, ignore_index=True), folder / "predictions.tsv")
         metrics["seconds"]["total"] = round(time.perf_counter() - start, 3)
         write_json(metrics, folder / "metrics.json")
+    page = write_page(directory)
     print_result(console, directory, metrics)
+    console.print(f"page: {escape(str(page))}", style="bold")
     return RunResult(directory, metrics, predictors[0])
 
 

@@ -19,6 +19,7 @@ VERBS = {
     "validate": "score a configuration's checkpoint on the validation rows",
     "test": "score a configuration's checkpoint on the test rows",
     "audit": "what is in the data, and what is wrong with it",
+    "report": "the page of a run, made again from its folder",
     "predict": "predictions of a trained model for new samples",
     "data": "data sets known by name: list them, get one",
     "variants": "what the variants of a VCF file do to a model's predictions",

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from itertools import chain
 from typing import Any
 
 from rich.console import Console
@@ -18,7 +19,7 @@ def print_audit(console: Console, found: dict[str, Any]) -> None:
     table = Table(title="audit", title_justify="left", show_header=False)
     table.add_column(no_wrap=True)
     table.add_column(overflow="fold")
-    for name, text in _rows(found):
+    for name, text in chain(audit_rows(found), _split_rows(found)):
         table.add_row(escape(name), escape(text))
     console.print(table)
     print_warnings(console, found)
@@ -34,7 +35,8 @@ def print_warnings(console: Console, found: dict[str, Any]) -> None:
         console.print(f"warning: {escape(warning['message'])}", style="yellow")
 
 
-def _rows(found: dict[str, Any]) -> Iterator[tuple[str, str]]:
+def audit_rows(found: dict[str, Any]) -> Iterator[tuple[str, str]]:
+    """What was counted in the data, a name and a text each."""
     yield "samples", str(found["samples"])
     yield "task", found["task"]
     if "sequences" in found:
@@ -68,6 +70,9 @@ def _rows(found: dict[str, Any]) -> Iterator[tuple[str, str]]:
             f"{groups['number']} ({origin}), largest {groups['largest']}, "
             f"{groups['in_several_parts']} in several parts",
         )
+
+
+def _split_rows(found: dict[str, Any]) -> Iterator[tuple[str, str]]:
     split = found["split"]
     parts = ", ".join(f"{part} {facts['rows']}" for part, facts in split["parts"].items())
     yield "split", f"{split['split']}: {parts}" + " (fold 0)" * ("folds" in split)

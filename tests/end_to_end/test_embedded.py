@@ -1,6 +1,7 @@
 """The promise: one command, default options, on each of the two embedded data sets."""
 
 import json
+import re
 import subprocess
 import sys
 from pathlib import Path
@@ -22,11 +23,19 @@ def run(*arguments: str, out: Path) -> dict[str, Any]:
     return json.loads((out / "metrics.json").read_text())
 
 
+def sections(folder: Path) -> set[str]:
+    """What the page of a run tells of."""
+    page = (folder / "report.html").read_text(encoding="utf-8")
+    return set(re.findall(r'<section id="(\w+)"', page))
+
+
 def test_sequences_to_classes(tmp_path: Path) -> None:
     metrics = run(str(PROMOTERS), "--labels", str(LABELS), out=tmp_path / "promoters")
     assert metrics["n"]["test"] == 200
     assert metrics["test"]["auroc"] > 0.95
     assert metrics["test"]["auroc"] > metrics["baselines"]["majority"]["test"]["auroc"]
+    told = {"predictions", "calibration", "conformal", "examples", "motifs", "settings"}
+    assert told <= sections(tmp_path / "promoters")
 
 
 def test_expression_to_expression(tmp_path: Path) -> None:
@@ -35,3 +44,4 @@ def test_expression_to_expression(tmp_path: Path) -> None:
     assert list(metrics["per_target"]) == TARGETS
     assert metrics["test"]["r2"] > 0.8
     assert metrics["test"]["r2"] > metrics["baselines"]["linear"]["test"]["r2"]
+    assert {"predictions", "by_class", "conformal", "features"} <= sections(tmp_path / "regulation")

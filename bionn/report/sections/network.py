@@ -1,0 +1,125 @@
+"""The network drawn, and how its training went."""
+
+from __future__ import annotations
+
+import math
+from itertools import pairwise
+from typing import Any
+
+from bionn.report.figures.network import Layer, network
+from bionn.report.figures.training import losses, others
+from bionn.report.run_files import Run
+from bionn.report.wording import counted, listed, number, short
+
+LINKS = {"binary": "sigmoid", "multiclass": "softmax", "regression": "linear"}
+
+
+def architecture(run: Run) -> dict[str, Any] | None:
+    """Its layers with sizes and activations, and what its inputs are."""
+    arguments = (run.manifest.get("model") or {}).get("init_args")
+    if not arguments:
+        return None
+    entry = arguments["in_features"]
+    size = entry if isinstance(entry, int) else math.prod(entry)
+    hidden = list(arguments.get("hidden_features") or [])
+    outputs = arguments.get("out_features") or arguments.get("num_classes") or 1
+    widths = [size, *hidden, outputs]
+    weights = sum(a * b for a, b in pairwise(widths))
+    biases = sum(widths[1:]) * (arguments.get("bias", True) is not False)
+    below = [f"{size:,} numbers"]
+    if not isinstance(entry, int):
+        below += [f"{entry[1]:,} positions", f"× {entry[0]} letters"]
+    layers = [Layer(size, "input", below + _dropout(arguments.get("input_dropout")))]
+    for k, width in enumerate(hidden):
+        name = f"hidden {k + 1}" if len(hidden) > 1 else "hidden"
+        words = [counted(width, "unit"), arguments.get("activation", "")]
+        layers.append(Layer(width, name, words + _dropout(arguments.get("dropout"))))
+    end = [counted(outputs, "logit" if not run.is_regression else "value"), LINKS[run.task]]
+    layers.append(Layer(outputs, "output", end))
+    return {
+        "figure": network(layers, weights + biases),
+        "inputs": inputs_in_words(run),
+        "outputs": outputs_in_words(run),
+    }
+
+
+def inputs_in_words(run: Run) -> str:
+    """What enters the network."""
+    found = run.manifest.get("input") or {}
+    if found.get("kind") == "sequence":
+        encoding = found.get("encoding", "onehot")
+        how = "one-hot: a 1 for the letter that is there" if encoding == "onehot" else encoding
+        aligned = f", aligned {found['align']}" if found.get("align") else ""
+        strands = " Predictions are means over both strands." if found.get("both_strands") else ""
+        return (
+            f"Sequences of {counted(found.get('length') or 0, 'letter')} of {found.get('alphabet')}"
+            f"{aligned}, {how}.{strands}"
+        )
+    steps = [step["step"] for step in found.get("steps") or [] if step.get("step") != "selection"]
+    names = [short(name, 30) for name in found.get("features") or []]
+    done = f" Prepared by {listed(steps)}, fitted on the training rows." if steps else ""
+    return f"{counted(len(names), 'feature')}: {listed(names, 12)}.{done}" if names else ""
+
+
+def outputs_in_words(run: Run) -> str:
+    """What leaves it."""
+    if run.is_regression:
+        names = [short(name, 40) for name in run.targets]
+        return f"Values of {listed(names, 8)}, in their own units." if names else ""
+    names = [short(name, 40) for name in run.classes]
+    if run.task == "binary" and len(names) == 2:
+        return f"The probability of {names[1]}, against {names[0]}."
+    return f"The probabilities of {listed(names, 12)}." if names else ""
+
+
+def _dropout(share: float | None) -> list[str]:
+    return [f"dropout {share:g}"] if share else []
+
+
+def training(run: Run) -> dict[str, Any] | None:
+    """The curves, and in words how long, how and why it ended."""
+    facts = [fold.get("training") or {} for fold in run.folds] or [
+        run.metrics.get("training") or {}
+    ]
+    best = [fact.get("best_epoch") for fact in facts]
+    figures = [losses(run.histories, best)] if len(best) == len(run.histories) else []
+    figures = [figure for figure in figures if figure is not None]
+    figures += others(run.histories) if run.histories else []
+    sentences = _sentences(run, facts)
+    if not figures and not sentences:
+        return None
+    return {"figures": figures, "sentences": sentences}
+
+
+def _sentences(run: Run, facts: list[dict[str, Any]]) -> list[str]:
+    options = run.manifest.get("training") or {}
+    sentences = []
+    if options:
+        sentences.append(
+            f"AdamW under a one-cycle schedule: learning rate up to {options.get('learning_rate'):g}, "
+            f"weight decay {options.get('weight_decay'):g}, {_batches(options.get('batch_size'))}, "
+            f"at most {counted(options.get('max_epochs') or 0, 'epoch')}."
+        )
+    if len(facts) == 1 and facts[0]:
+        fact = facts[0]
+        sentences.append(
+            f"It ended after {counted(fact.get('epochs', 0), 'epoch')} ({fact.get('stopped')}); the "
+            f"network of epoch {fact.get('best_epoch')} was the best on the validation rows."
+        )
+        if fact.get("refit"):
+            sentences.append(
+                "The model was then trained once more, for as many epochs, on training and validation "
+                "rows together: it is that one which was tested."
+            )
+    elif facts[0]:
+        epochs = [str(fact.get("best_epoch")) for fact in facts]
+        sentences.append(f"The best epochs of the folds: {listed(epochs, 20)}.")
+    seconds = run.metrics.get("seconds") or {}
+    if seconds.get("train") is not None:
+        total = f" of {number(seconds['total'], 1)} s in all" if seconds.get("total") else ""
+        sentences.append(f"Training took {number(seconds['train'], 1)} s{total}.")
+    return sentences
+
+
+def _batches(size: Any) -> str:
+    return "all rows at each step" if size == "full" else f"{size} rows a step"
