@@ -136,9 +136,12 @@ def run(
             write_table(pd.concat(tables, ignore_index=True), folder / "predictions.tsv")
         metrics["seconds"]["total"] = round(time.perf_counter() - start, 3)
         write_json(metrics, folder / "metrics.json")
-    page = write_page(directory)
+    try:
+        shown = f"page: {write_page(directory)}"
+    except InputError as error:  # what has been trained is not lost for a page
+        shown = f"warning: no page could be made: {error}"
     print_result(console, directory, metrics)
-    console.print(f"page: {escape(str(page))}", style="bold")
+    console.print(escape(shown), style="bold")
     return RunResult(directory, metrics, predictors[0])
 
 

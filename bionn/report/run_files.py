@@ -24,7 +24,7 @@ class Run:
         config: ``config.yaml``.
         config_text: the same as it stands there.
         manifest: of the model; with folds, that of the first one.
-        histories: ``metrics.csv``; with folds, one a fold.
+        histories: ``metrics.csv``, one for each network trained: of each fold each member.
         predictions: ``predictions.tsv``; with folds, the test rows of all.
         examples: ``explain/examples.json``.
         motifs: ``explain/motifs.json``.
@@ -110,7 +110,6 @@ def read_run(folder: str | Path) -> Run:
     each = [folder / f"fold_{k}" for k in range(number)] or [folder]
     explained = folder / "explain" if (folder / "explain").is_dir() else each[0] / "explain"
     config = folder / "config.yaml"
-    histories = [_table(own / "metrics.csv", ",") for own in each]
     return Run(
         metrics=metrics,
         audit=_json(folder / "audit.json", dict),
@@ -118,7 +117,7 @@ def read_run(folder: str | Path) -> Run:
         config=_config(config),
         config_text=_text(config),
         manifest=_json(each[0] / "model" / "manifest.json", dict),
-        histories=[h for h in histories if h is not None and "epoch" in h],
+        histories=[history for own in each for history in _histories(own / "metrics.csv")],
         predictions=_table(folder / "predictions.tsv", "\t"),
         examples=_json(explained / "examples.json", list),
         motifs=_json(explained / "motifs.json", list),
@@ -156,6 +155,16 @@ def _config(path: Path) -> dict[str, Any]:
         reason = " ".join(str(error).split())
         raise InputError(f"{path}: not readable as YAML: {reason}") from None
     return value if isinstance(value, dict) else {}
+
+
+def _histories(path: Path) -> list[pd.DataFrame]:
+    """A table an epoch for each network that was trained: one, or the members of an ensemble."""
+    table = _table(path, ",")
+    if table is None or "epoch" not in table:
+        return []
+    if "member" not in table:
+        return [table]
+    return [own.drop(columns="member") for _, own in table.groupby("member", sort=True)]
 
 
 def _table(path: Path, separator: str) -> pd.DataFrame | None:

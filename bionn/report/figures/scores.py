@@ -156,12 +156,12 @@ def histogram(values: np.ndarray, name: str) -> Figure:
     return Figure(plot.svg(), short(name, 36))
 
 
-def reliability(before: Any, after: Any) -> Figure:
-    """Share that is right against confidence, before and after the temperature."""
+def reliability(before: Any, after: Any, of: str = "") -> Figure:
+    """How often a prediction comes true against its probability, before and after the temperature."""
     plot = Plot(
-        Axis("confidence", 0, 1, ticks=SHARE),
-        Axis("share that is right", 0, 1, ticks=SHARE),
-        "Reliability: share of predictions that are right at each confidence.",
+        Axis(f"predicted probability{of}", 0, 1, ticks=SHARE),
+        Axis("how often it is so", 0, 1, ticks=SHARE),
+        "Reliability: how often what is predicted comes true, at each predicted probability.",
     )
     plot.segment((0, 0), (1, 1), "guess")
     keys = []
@@ -175,8 +175,8 @@ def reliability(before: Any, after: Any) -> Figure:
     return Figure(
         plot.svg(),
         "Reliability",
-        "On the dashed line a confidence of 80 % is right 80 times in 100. Below it the network is "
-        "too sure of itself, above it too modest.",
+        "On the dashed line what is given 80 % comes true 80 times in 100. Below it probabilities are "
+        "too high, above it too low.",
         keys,
     )
 

@@ -94,35 +94,18 @@ def comparison(run: Run) -> tuple[str, str]:
     """The verdict in a sentence or two, and its tone: ``good``, ``even`` or ``bad``."""
     found, score = run.metrics.get("comparison"), score_name(run.main_score)
     if found:
-        name, gap = found.get("baseline", "baseline"), found.get("difference")
-        p, kind = found.get("p_value"), found.get("verdict")
-        tail = f"difference {number(gap)}, 95 % interval {interval(found.get('interval'))}"
-        tail += f", p {_p_value(p)}" if p is not None else ""
-        if kind == "better":
-            return (
-                f"The network's {score} is higher than that of the best baseline, {name} ({tail}).",
-                "good",
-            )
-        if kind == "worse":
-            return (
-                f"The network's {score} is lower than that of the best baseline, {name} ({tail}). "
-                "Use the baseline, or change the network.",
-                "bad",
-            )
-        return (
-            f"A tie: the network and the best baseline, {name}, cannot be told apart on these test "
-            f"rows ({score}: {tail}). The simpler model does as well.",
-            "even",
-        )
+        sentence, tone = _verdict(found, score)
+        others = _others(run, found.get("baseline"))
+        return sentence + others, "even" if others and tone == "good" else tone
     own = (run.metrics.get("test") or {}).get(run.main_score)
-    others = {
+    known = {
         name: value
         for name, parts in (run.metrics.get("baselines") or {}).items()
         if (value := (parts.get("test") or {}).get(run.main_score)) is not None
     }
-    if own is None or not others:
+    if own is None or not known:
         return "No baseline was scored, so nothing is known of how much the network adds.", "even"
-    name, value = max(others.items(), key=lambda pair: pair[1])
+    name, value = max(known.items(), key=lambda pair: pair[1])
     if value >= own:
         return (
             f"The {name} baseline scores no lower: {score} {number(value)} against the network's "
@@ -134,6 +117,41 @@ def comparison(run: Run) -> tuple[str, str]:
         "more than chance was not tested.",
         "good",
     )
+
+
+def _verdict(found: dict[str, Any], score: str) -> tuple[str, str]:
+    """The comparison with the baseline that is best on the validation rows."""
+    name, gap = found.get("baseline", "baseline"), found.get("difference")
+    p, kind = found.get("p_value"), found.get("verdict")
+    tail = f"difference {number(gap)}, 95 % interval {interval(found.get('interval'))}"
+    tail += f", p {_p_value(p)}" if p is not None else ""
+    if kind == "better":
+        return (
+            f"The network's {score} is higher than that of the best baseline, {name} ({tail}).",
+            "good",
+        )
+    if kind == "worse":
+        return (
+            f"The network's {score} is lower than that of the best baseline, {name} ({tail}). "
+            "Use the baseline, or change the network.",
+            "bad",
+        )
+    return (
+        f"A tie: the network and the best baseline, {name}, cannot be told apart on these test "
+        f"rows ({score}: {tail}). The simpler model does as well.",
+        "even",
+    )
+
+
+def _others(run: Run, first: str | None) -> str:
+    """Further baselines that are as good as the network, or better."""
+    told = {"tie": "as good, within chance", "worse": "better"}
+    found = [
+        f"the {short(name, 40)} baseline is {told[kind]}"
+        for name, parts in (run.metrics.get("baselines") or {}).items()
+        if name != first and (kind := (parts.get("comparison") or {}).get("verdict")) in told
+    ]
+    return f" But {listed(found)}." if found else ""
 
 
 def _p_value(p: float) -> str:

@@ -6,6 +6,7 @@ import math
 from itertools import pairwise
 from typing import Any
 
+from bionn.models.spec import networks_of
 from bionn.report.figures.network import Layer, network
 from bionn.report.figures.training import losses, others
 from bionn.report.run_files import Run
@@ -16,7 +17,8 @@ LINKS = {"binary": "sigmoid", "multiclass": "softmax", "regression": "linear"}
 
 def architecture(run: Run) -> dict[str, Any] | None:
     """Its layers with sizes and activations, and what its inputs are."""
-    arguments = (run.manifest.get("model") or {}).get("init_args")
+    networks = networks_of(run.manifest["model"]) if run.manifest.get("model") else []
+    arguments = networks[0].get("init_args") if networks else None
     if not arguments:
         return None
     entry = arguments["in_features"]
@@ -40,6 +42,7 @@ def architecture(run: Run) -> dict[str, Any] | None:
         "figure": network(layers, weights + biases),
         "inputs": inputs_in_words(run),
         "outputs": outputs_in_words(run),
+        "members": len(networks),
     }
 
 
@@ -78,10 +81,13 @@ def _dropout(share: float | None) -> list[str]:
 
 def training(run: Run) -> dict[str, Any] | None:
     """The curves, and in words how long, how and why it ended."""
-    facts = [fold.get("training") or {} for fold in run.folds] or [
-        run.metrics.get("training") or {}
+    own = run.folds or [run.metrics]
+    facts = [fold.get("training") or {} for fold in own]
+    best = [
+        epoch
+        for fold, fact in zip(own, facts, strict=True)
+        for epoch in (fold.get("ensemble") or {}).get("best_epochs") or [fact.get("best_epoch")]
     ]
-    best = [fact.get("best_epoch") for fact in facts]
     figures = [losses(run.histories, best)] if len(best) == len(run.histories) else []
     figures = [figure for figure in figures if figure is not None]
     figures += others(run.histories) if run.histories else []
@@ -100,12 +106,20 @@ def _sentences(run: Run, facts: list[dict[str, Any]]) -> list[str]:
             f"weight decay {options.get('weight_decay'):g}, {_batches(options.get('batch_size'))}, "
             f"at most {counted(options.get('max_epochs') or 0, 'epoch')}."
         )
+    members = (run.metrics.get("ensemble") or {}).get("members")
     if len(facts) == 1 and facts[0]:
         fact = facts[0]
-        sentences.append(
-            f"It ended after {counted(fact.get('epochs', 0), 'epoch')} ({fact.get('stopped')}); the "
-            f"network of epoch {fact.get('best_epoch')} was the best on the validation rows."
-        )
+        if members:
+            epochs = [str(epoch) for epoch in run.metrics["ensemble"].get("best_epochs") or []]
+            sentences.append(
+                f"{members} networks were trained, each from a seed of its own; on the validation rows "
+                f"their best epochs were {listed(epochs, 20)}."
+            )
+        else:
+            sentences.append(
+                f"It ended after {counted(fact.get('epochs', 0), 'epoch')} ({fact.get('stopped')}); "
+                f"the network of epoch {fact.get('best_epoch')} was the best on the validation rows."
+            )
         if fact.get("refit"):
             sentences.append(
                 "The model was then trained once more, for as many epochs, on training and validation "

@@ -8,7 +8,7 @@ from bionn.metrics import CLASSIFICATION, REGRESSION
 from bionn.report.figures.scores import intervals, learning_curve
 from bionn.report.run_files import Run
 from bionn.report.sections.data import ROWS
-from bionn.report.wording import MEANINGS, interval, number, score_name, short
+from bionn.report.wording import MEANINGS, interval, number, percent, score_name, short
 
 LARGE_MODELS = 8
 
@@ -26,6 +26,10 @@ def scores(run: Run) -> dict[str, Any] | None:
     if test.get("plain"):
         label = "at a threshold of 0.5" if run.task == "binary" else "most probable class"
         rows.append(_row(f"network, {label}", test["plain"], {}, names))
+    if (alone := run.metrics.get("ensemble")) and "test" in alone:
+        rows.append(
+            _row("one network of the ensemble", alone["test"], {}, names, alone.get("test_std"))
+        )
     for name, parts in baselines.items():
         found = _row(name, parts.get("test") or {}, parts.get("intervals") or {}, names)
         rows.append(found | {"setting": parts.get("setting", "")})
@@ -46,6 +50,7 @@ def scores(run: Run) -> dict[str, Any] | None:
         "columns": [score_name(name) for name in names],
         "rows": rows,
         "has_intervals": bool(own),
+        "bootstrap": _bootstrap(run),
         "figures": _interval_figure(run, own, baselines),
         "meanings": [(score_name(name), MEANINGS[name]) for name in names if name in MEANINGS],
         "folds": folds(run, names),
@@ -75,6 +80,17 @@ def _row(
             for score in names
         ],
     }
+
+
+def _bootstrap(run: Run) -> str:
+    """How the intervals were made."""
+    found = run.metrics.get("bootstrap")
+    if not found:
+        return ""
+    return (
+        f"Intervals: {percent(found['level'], 0)} of {found['resamples']:,} resamples of the "
+        f"test rows, drawn by {short(found['unit'])}."
+    )
 
 
 def _interval_figure(run: Run, own: dict[str, Any], baselines: dict[str, Any]) -> list[Any]:
@@ -129,7 +145,13 @@ def by_class(run: Run) -> dict[str, Any] | None:
             {
                 "name": short(name),
                 "n": values.get("n"),
-                "cells": [number(values.get(column)) for column in columns],
+                "cells": [
+                    {
+                        "value": number(values.get(column)),
+                        "note": interval((values.get("intervals") or {}).get(column)),
+                    }
+                    for column in columns
+                ],
             }
             for name, values in list(found.items())[: 4 * ROWS]
         ],

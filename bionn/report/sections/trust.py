@@ -6,6 +6,7 @@ from typing import Any
 
 from bionn.report.figures.scores import reliability
 from bionn.report.run_files import Run
+from bionn.report.sections.data import CLASSES, ROWS
 from bionn.report.wording import number, percent, score_name, short
 
 
@@ -16,10 +17,13 @@ def calibration(run: Run) -> dict[str, Any] | None:
         return None
     before, after = found.get("before") or {}, found.get("after") or {}
     curves = found.get("reliability") or {}
+    of = (
+        f" of {short(run.classes[1], 24)}" if run.task == "binary" and len(run.classes) == 2 else ""
+    )
     names = [name for name in ("ece", "brier", "loss") if name in before or name in after]
     return {
-        "temperature": number(found.get("temperature")),
-        "figures": [reliability(curves.get("before"), curves.get("after"))] if curves else [],
+        "sentence": _temperature(found),
+        "figures": [reliability(curves.get("before"), curves.get("after"), of)] if curves else [],
         "rows": [
             {"name": score_name(name), "cells": [number(before.get(name)), number(after.get(name))]}
             for name in names
@@ -27,21 +31,47 @@ def calibration(run: Run) -> dict[str, Any] | None:
     }
 
 
+def _temperature(found: dict[str, Any]) -> str:
+    """What was fitted, and whether it is in use."""
+    fitted = [float(t) for t in _each(found.get("temperature")) if t is not None]
+    applied = _each(found.get("applied"))
+    value = number(sum(fitted) / len(fitted)) if fitted else "–"
+    mean = "on average over the folds " if len(fitted) > 1 else ""
+    used = (
+        "it is in use"
+        if all(applied)
+        else "it is in use in some of the folds"
+        if any(applied)
+        else "it did not help there, so that it is not in use"
+    )
+    return (
+        f"One number, the temperature ({mean}{value}; above 1 softens), was fitted on the validation "
+        f"rows{'; ' + used if applied else ''}."
+    )
+
+
+def _each(value: Any) -> list[Any]:
+    return value if isinstance(value, list) else [] if value is None else [value]
+
+
 def conformal(run: Run) -> dict[str, Any] | None:
     """Promised and measured coverage, and how large the sets or wide the intervals are."""
     found = run.metrics.get("conformal")
     if not found:
         return None
+    classes = list(found[0].get("by_class") or {})[:CLASSES]
     return {
         "size": "width of the interval" if run.is_regression else "classes in the set, on average",
         "several": any("target" in entry for entry in found),
+        "classes": [short(name, 24) for name in classes],
         "rows": [
             {
                 "target": short(entry.get("target", "")),
                 "level": percent(entry.get("level"), 0),
                 "coverage": percent(entry.get("coverage")),
                 "size": number(entry.get("size")),
+                "classes": [percent((entry.get("by_class") or {}).get(name)) for name in classes],
             }
-            for entry in found
+            for entry in found[: 4 * ROWS]
         ],
     }
