@@ -11,7 +11,13 @@ import numpy as np
 import bionn
 from tests.small_sets import expression, sequences
 
-QUICK: dict[str, Any] = {"max_epochs": 3, "hidden": (8,), "device": "cpu", "progress": False, "explain": False}
+QUICK: dict[str, Any] = {
+    "max_epochs": 3,
+    "hidden": (8,),
+    "device": "cpu",
+    "progress": False,
+    "explain": False,
+}
 
 HOSTILE = (
     "<script>window.hacked=1</script>",
