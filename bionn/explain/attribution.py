@@ -38,7 +38,10 @@ class Attribution(NamedTuple):
 
 @contextmanager
 def at_rest(model: torch.nn.Module) -> Iterator[None]:
-    """The model in evaluation mode, its parameters constants; afterwards all is as it was."""
+    """The model in evaluation mode, its parameters constants; afterwards all is as it was.
+
+    Out of inference mode, and so with gradients: ask for none within, not around it.
+    """
     modes = [(module, module.training) for module in model.modules()]
     learned = [parameter for parameter in model.parameters() if parameter.requires_grad]
     model.eval()

@@ -12,7 +12,8 @@ from bionn import nn
 from bionn.models.mlp import MLP
 from bionn.models.single import LinearRegression, LogisticRegression, SoftmaxRegression
 
-_LINEAR = (nn.Linear, torch.nn.Linear)
+LINEAR = (nn.Linear, torch.nn.Linear)
+"""The linear layers that are known."""
 
 
 class FirstLayer(NamedTuple):
@@ -42,7 +43,7 @@ def first_layer(model: torch.nn.Module, letters: int, length: int) -> FirstLayer
     if modules and isinstance(modules[0], nn.OneHotLinear):
         layer, rest = modules[0], modules[1:]
         weight = layer.weight
-    elif len(modules) > 1 and _flattens(modules[0]) and type(modules[1]) in _LINEAR:
+    elif len(modules) > 1 and _flattens(modules[0]) and type(modules[1]) in LINEAR:
         layer, rest = modules[1], modules[2:]
         weight = layer.weight
         if not isinstance(weight, Tensor) or weight.shape[1] != letters * length:
@@ -50,7 +51,7 @@ def first_layer(model: torch.nn.Module, letters: int, length: int) -> FirstLayer
         weight = weight.unflatten(1, (letters, length))
     else:
         return None
-    if weight.shape[1:] != (letters, length) or _hooked(layer):
+    if weight.shape[1:] != (letters, length) or hooked(layer):
         return None
     bias = layer.bias
     return FirstLayer(
@@ -62,7 +63,7 @@ def first_layer(model: torch.nn.Module, letters: int, length: int) -> FirstLayer
 
 def _chain(model: torch.nn.Module) -> Sequence[torch.nn.Module]:
     """The modules that are applied one after another; none where that is not known."""
-    if _hooked(model):
+    if hooked(model):
         return ()
     if type(model) is MLP:
         return list(model.layers)
@@ -78,6 +79,6 @@ def _flattens(module: torch.nn.Module) -> bool:
     )
 
 
-def _hooked(module: torch.nn.Module) -> bool:
+def hooked(module: torch.nn.Module) -> bool:
     """Whether calling the module does more than its forward."""
     return bool(module._forward_hooks or module._forward_pre_hooks or "forward" in vars(module))

@@ -7,21 +7,23 @@ come from the one z; the layer itself, where most of the arithmetic is, runs onc
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from functools import partial
-from typing import NamedTuple
+from typing import Any, NamedTuple, cast
 
 import torch
 from torch import Tensor
 
 from bionn import functional as F
+from bionn import nn
 from bionn.explain.attribution import at_rest
-from bionn.explain.first_layer import FirstLayer, first_layer
+from bionn.explain.first_layer import LINEAR, FirstLayer, first_layer, hooked
+from bionn.kernels import cpu
 from bionn.models.layers import takes_codes
 from bionn.sequences.onehot import one_hot
 
-MUTANT_NUMBERS = 2**22
-"""Numbers of mutants, encoded or as hidden units, that are there at once: 16 MB."""
+MUTANT_NUMBERS = 2**20
+"""Numbers of mutants, encoded or as hidden units, that are there at once: 4 MB."""
 
 
 class Mutagenesis(NamedTuple):
@@ -80,14 +82,14 @@ def mutagenesis(
         torch.Size([1, 4, 3, 1])
     """
     codes, table = coded(inputs, table)
-    with torch.no_grad(), at_rest(model):
+    with at_rest(model), torch.no_grad():
         layer = None if encode else first_layer(model, table.shape[1], codes.shape[1])
         if encode is None and not inputs.is_floating_point() and takes_codes(model):
             encode = _as_they_are
         given = encode or partial(one_hot, table=table)
         parts: list[Mutagenesis] = []
         mutants_each = max(codes.shape[1] * (table.shape[1] - 1), 1)
-        width = codes.shape[1] if layer is None else layer.weight.shape[2]
+        width = codes.shape[1] if layer is None else _width(layer)
         rows = max(1, MUTANT_NUMBERS // (mutants_each * width)) if len(codes) else 1
         for block in codes.split(rows):
             mutants = substitutions(block, table.shape[1], padding=padding)
@@ -159,18 +161,75 @@ def _by_update(
     weight = layer.weight
     table = table.to(weight)
     z = F.onehot_linear(codes, weight.permute(2, 1, 0), layer.bias, table=table)
-    at = mutants.positions
-    shares = table[codes[mutants.sequences, at].to(torch.int64)]
-    old = torch.einsum("ra,rah->rh", shares, weight[at])
-    return _rest(layer, z), _rest(layer, z[mutants.sequences] - old + weight[at, mutants.letters])
+    reference, (layers, rest) = _through(layer.rest, z), _foldable(layer)
+    if layers and _fits(codes, z, weight, table, layers):
+        given = z, weight, table, codes.contiguous(), tuple(mutants)
+        return reference, _through(rest, cpu.mutants_value(*given, layers))
+    # z without what the symbol at each position adds, (N, L, H)
+    old = (table[codes.to(torch.int64)].transpose(0, 1) @ weight).transpose(0, 1)
+    hidden = (z.unsqueeze(1) - old)[mutants.sequences, mutants.positions]
+    hidden += weight[mutants.positions, mutants.letters]
+    return reference, _through(layer.rest, hidden)
+
+
+Folded = tuple[float, Tensor, Tensor | None]
+"""A linear layer behind ReLU or leaky ReLU: the slope below 0, its weight, its bias."""
+
+FEW_OUTPUTS = 16
+"""Outputs of a third layer that are worth computing where the second's are."""
+
+
+def _foldable(layer: FirstLayer) -> tuple[list[Folded], Sequence[torch.nn.Module]]:
+    """The linear layers that the compiled kernel computes with the first, and what is left."""
+    rest = [module for module in layer.rest if type(module) is not torch.nn.Dropout]
+    found: list[Folded] = []
+    while len(rest) > 1 and len(found) < 2:
+        slope, linear = _slope(rest[0]), cast(nn.Linear, rest[1])
+        if slope is None or type(linear) not in LINEAR or hooked(linear):
+            break
+        if found and linear.weight.shape[0] > FEW_OUTPUTS:
+            break
+        bias = None if linear.bias is None else linear.bias.detach()
+        found.append((slope, linear.weight.detach(), bias))
+        rest = rest[2:]
+    return found, rest
+
+
+def _slope(activation: torch.nn.Module) -> float | None:
+    """The slope below 0 of an activation that above 0 is its input; None of any other."""
+    if hooked(activation):
+        return None
+    if type(activation) in (nn.ReLU, torch.nn.ReLU):
+        return 0.0
+    if type(activation) in (nn.LeakyReLU, torch.nn.LeakyReLU):
+        return float(cast(Any, activation).negative_slope)
+    return None
+
+
+def _fits(
+    codes: Tensor, z: Tensor, weight: Tensor, table: Tensor, layers: Sequence[Folded]
+) -> bool:
+    """Whether the compiled kernel can compute with these."""
+    constants = [tensor for _, w, b in layers for tensor in (w, b) if tensor is not None]
+    return (
+        codes.dtype is torch.uint8
+        and cpu.takes_codes(codes, len(table))
+        and cpu.takes(z, weight, table, *constants)
+    )
+
+
+def _width(layer: FirstLayer) -> int:
+    """Numbers of a mutant that are in memory at once."""
+    layers, _ = _foldable(layer)
+    return len(layers[-1][1]) if layers else layer.weight.shape[2]
 
 
 def _as_they_are(codes: Tensor) -> Tensor:
     return codes
 
 
-def _rest(layer: FirstLayer, hidden: Tensor) -> Tensor:
-    for module in layer.rest:
+def _through(modules: Sequence[torch.nn.Module], hidden: Tensor) -> Tensor:
+    for module in modules:
         hidden = module(hidden)
     return hidden
 

@@ -56,7 +56,7 @@ def permutation_importance(
         [True, False]
     """
     groups = [[column] for column in range(inputs.shape[1])] if groups is None else groups
-    with torch.no_grad(), at_rest(model):
+    with at_rest(model), torch.no_grad():
         before = loss(model(inputs))
         worse = torch.empty(repeats, len(groups))
         changed = inputs.clone()

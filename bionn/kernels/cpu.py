@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import ctypes
 import functools
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 
 import torch
 from torch import Tensor
@@ -45,6 +45,7 @@ _SIGNATURES = {
     "rows_chain": (_P, _P, _P, _N, _N),
     "onehot_value": (_P, _P, _P, _P, _P, _N, _N, _N, _N, _N),
     "onehot_chain": (_P, _P, _P, _P, _N, _N, _N, _N, _N),
+    "mutants_value": (*[_P] * 12, *[_N] * 6, _F, _F),
     "labels_value": (_P, _P, _P, _P, _P, _N, _N, _N, _B, _B),
     "labels_chain": (_P, _P, _P, _P, _P, _N, _N, _N, _B, _B),
 }
@@ -256,3 +257,34 @@ def onehot_chain(codes: Tensor, u: Tensor, table: Tensor) -> Tensor:
     pointers = codes.data_ptr(), u.data_ptr(), table.data_ptr(), gradient.data_ptr()
     _function("onehot_chain", f"onehot_{_NAMES[u.dtype]}")(*pointers, samples, *sizes, len(table))
     return gradient
+
+
+def mutants_value(
+    z: Tensor,
+    weight: Tensor,
+    table: Tensor,
+    codes: Tensor,
+    mutants: tuple[Tensor, Tensor, Tensor],
+    layers: Sequence[tuple[float, Tensor, Tensor | None]],
+) -> Tensor:
+    """Pre-activations ``(R, O)`` of a second or third linear layer for substitutions in sequences.
+
+    All float32 and contiguous, but for codes and mutants.
+
+    Args:
+        z: of the first layer for the sequences as they are, ``(N, H)``.
+        weight: its weight, ``(L, A, H)``.
+        table: what codes stand for, ``(S, A)``.
+        codes: ``uint8 (N, L)`` below S.
+        mutants: sequence, position and letter of each substitution, ``int64 (R,)``.
+        layers: one or two linear layers: the slope below 0 of the activation before it, which above 0
+            leaves z as it is (0: ReLU); its weight ``(O, H)``; its bias ``(O,)``.
+    """
+    (slope, second, bias), *more = layers
+    last_slope, third, last_bias = more[0] if more else (0.0, None, None)
+    out = z.new_empty(len(mutants[0]), len(second if third is None else third))
+    tensors = (z, weight, table, codes, *mutants, second, bias, third, last_bias, out)
+    pointers = [None if tensor is None else tensor.data_ptr() for tensor in tensors]
+    sizes = len(mutants[0]), *weight.shape, len(second), out.shape[1]
+    _function("mutants_value", "mutants")(*pointers, *sizes, slope, last_slope)
+    return out

@@ -14,6 +14,8 @@ from bionn import nn
 from bionn.explain import mutagenesis as module
 from bionn.explain.first_layer import first_layer
 from bionn.explain.mutagenesis import coded, mutagenesis
+from bionn.kernels import cpu
+from bionn.kernels.library import library
 from bionn.models import MLP, LogisticRegression, SoftmaxRegression
 from bionn.models.layers import ACTIVATIONS, set_code_table
 from bionn.sequences.alphabet import DNA, PROTEIN
@@ -178,3 +180,67 @@ def test_a_chain_that_does_more_than_its_modules_is_run_on_every_mutant() -> Non
 def test_codes_without_a_table_are_refused() -> None:
     with pytest.raises(ValueError, match="table: needed with codes"):
         mutagenesis(NETWORKS["relu"], codes_of(1))
+
+
+class TestKernel:
+    """The compiled kernel where it is: the numbers of the definition at every size and layout."""
+
+    pytestmark = pytest.mark.skipif(library() is None, reason="no compiled kernels here")
+
+    @pytest.fixture
+    def calls(self, monkeypatch: pytest.MonkeyPatch) -> list[int]:
+        called: list[int] = []
+        kernel = cpu.mutants_value
+
+        def spy(*arguments: Any) -> Tensor:
+            called.append(len(arguments[-1]))
+            return kernel(*arguments)
+
+        monkeypatch.setattr(cpu, "mutants_value", spy)
+        return called
+
+    @pytest.mark.parametrize("activation", ["relu", "leaky_relu"])
+    @pytest.mark.parametrize("bias", [True, False])
+    @pytest.mark.parametrize(
+        "hidden", [(1,), (15, 1), (16, 16), (33, 17), (70, 64), (9, 65), (40, 130, 5)]
+    )
+    def test_every_width(
+        self, calls: list[int], hidden: tuple[int, ...], bias: bool, activation: str
+    ) -> None:
+        model = MLP(
+            (4, L), hidden, 2, activation=activation, bias=bias, generator=draw(len(hidden))
+        )
+        with torch.no_grad():
+            for number, parameter in enumerate(model.parameters()):
+                parameter.add_(torch.randn(parameter.shape, generator=draw(number)) * 0.2)
+        x = one_hot(codes_of(4, seed=6), TABLE)
+        found = mutagenesis(model, x)
+        assert calls == [min(len(hidden), 2)]
+        torch.testing.assert_close(found.effects, defined(model, x), rtol=1e-5, atol=1e-5)
+
+    def test_more_outputs_than_are_folded(self, calls: list[int]) -> None:
+        model = MLP((4, L), (20, 30), 17, generator=draw(1))
+        x = one_hot(codes_of(2, seed=7), TABLE)
+        torch.testing.assert_close(
+            mutagenesis(model, x).effects, defined(model, x), rtol=0, atol=1e-5
+        )
+        assert calls == [1]
+
+    def test_the_number_of_threads_changes_no_bit(self) -> None:
+        x = one_hot(codes_of(30, seed=8), TABLE)
+        found, threads = [], torch.get_num_threads()
+        try:
+            for number in (1, 2, 5):
+                torch.set_num_threads(number)
+                found.append(mutagenesis(NETWORKS["relu"], x).effects)
+        finally:
+            torch.set_num_threads(threads)
+        assert torch.equal(found[0], found[1])
+        assert torch.equal(found[0], found[2])
+
+    def test_other_dtypes_and_networks_take_another_way(self, calls: list[int]) -> None:
+        x = one_hot(codes_of(2), TABLE)
+        mutagenesis(MLP((4, L), (8,), 1).double(), x.double())
+        mutagenesis(NETWORKS["tanh"], x)
+        mutagenesis(NETWORKS["torch"], x)
+        assert calls == []
