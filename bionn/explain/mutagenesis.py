@@ -163,7 +163,7 @@ def _by_update(
     z = F.onehot_linear(codes, weight.permute(2, 1, 0), layer.bias, table=table)
     reference, (layers, rest) = _through(layer.rest, z), _foldable(layer)
     if layers and _fits(codes, z, weight, table, layers):
-        given = z, weight, table, codes.contiguous(), tuple(mutants)
+        given = z, weight, table, codes.contiguous(), mutants
         return reference, _through(rest, cpu.mutants_value(*given, layers))
     # z without what the symbol at each position adds, (N, L, H)
     old = (table[codes.to(torch.int64)].transpose(0, 1) @ weight).transpose(0, 1)
