@@ -17,6 +17,7 @@ from bionn.baselines.all import fit_baselines
 from bionn.baselines.choosing import Baseline, Rules
 from bionn.bootstrap import Resampled
 from bionn.data.audit import audit
+from bionn.data.certificate import nearest_to_test_rows
 from bionn.data.prepared import Prepared, prepare
 from bionn.data.reading import as_list, read_samples
 from bionn.data.samples import DataOptions, Source
@@ -31,8 +32,10 @@ from bionn.report.console import print_data, print_result, print_training
 from bionn.report.folder import building, check_directory, plain, write_config, write_splits
 from bionn.report.page import write_page
 from bionn.report.terminal import terminal
+from bionn.subgroups import average_subgroups, subgroups
 from bionn.training.ensemble import check_size, train_ensemble
 from bionn.training.fit import Trained, check
+from bionn.training.learning_curve import learning_curve as curve_of
 from bionn.training.options import TrainingOptions, choose
 from bionn.validation import learned_on_validation
 
@@ -59,6 +62,7 @@ def run(
     overwrite: bool = False,
     baselines: bool = True,
     explain: bool = True,
+    learning_curve: bool = False,
     progress: bool = True,
     **options: Any,
 ) -> RunResult:
@@ -70,6 +74,7 @@ def run(
         overwrite: replace the run that is there.
         baselines: fit and score the baselines too.
         explain: attributions of test samples, in ``explain/``; with folds, those of fold 0.
+        learning_curve: train on shares of the training rows too, and score each; with folds, of fold 0.
         progress: say what was chosen and draw progress bars.
         **options: the fields of :class:`bionn.data.samples.DataOptions` and of
             :class:`bionn.training.options.TrainingOptions`.
@@ -85,7 +90,8 @@ def run(
 
     samples, targets = find_targets(read_samples(sources, data_options), data_options)
     splits = make_splits(samples, targets, data_options)
-    found = audit(samples, targets, splits, data_options)
+    nearest = nearest_to_test_rows(samples, splits, data_options)
+    found = audit(samples, targets, splits, data_options, nearest=nearest)
     first = prepare(samples, targets, splits[0], data_options)
     settled = choose(training_options, first)
     check(first, settled)
@@ -120,6 +126,12 @@ def run(
             artifact.save(own / "model", trained.model, manifest)
             fitted = fit_baselines(prepared, rules) if baselines else {}
             metrics, draws = score(predictor, selected, prepared, trained, baselines=fitted)
+            metrics["subgroups"] = subgroups(
+                predictor,
+                prepared,
+                identity=None if nearest is None or split.repeat else nearest.identity,
+                seed=settled.seed,
+            )
             table = prediction_table(predictor, prepared, selected=selected)
             write_table(table, own / "predictions.tsv")
             write_json(metrics, own / "metrics.json")
@@ -133,7 +145,12 @@ def run(
         metrics = results[0]
         if len(splits) > 1:
             metrics = average_folds(results, resampled, repeats)
+            metrics["subgroups"] = average_subgroups([result["subgroups"] for result in results])
             write_table(pd.concat(tables, ignore_index=True), folder / "predictions.tsv")
+        if learning_curve:
+            metrics["learning_curve"] = curve_of(
+                samples, targets, splits[0], data_options, training_options, console=console
+            )
         metrics["seconds"]["total"] = round(time.perf_counter() - start, 3)
         write_json(metrics, folder / "metrics.json")
     try:

@@ -101,6 +101,12 @@ def make_parser() -> Parser:
         help="score no baselines",
     )
     output.add_argument(
+        "--learning-curve",
+        action="store_true",
+        default=None,
+        help="train on shares of the training rows too: would more data help?",
+    )
+    output.add_argument(
         "--no-explain",
         dest="explain",
         action="store_false",

@@ -17,12 +17,18 @@ from bionn.data.splits import Split
 from bionn.data.suspects import find_suspects
 from bionn.data.targets import Targets
 from bionn.sequences.alphabet import alphabet_named
+from bionn.sequences.nearest import Nearest
 
 _EXAMPLES = 5
 
 
 def audit(
-    samples: Samples, targets: Targets, splits: Sequence[Split], options: DataOptions
+    samples: Samples,
+    targets: Targets,
+    splits: Sequence[Split],
+    options: DataOptions,
+    *,
+    nearest: Nearest | None = None,
 ) -> dict[str, Any]:
     """Everything that is counted, the split's certificate, and warnings worded with what to do.
 
@@ -33,6 +39,7 @@ def audit(
         targets: theirs.
         splits: theirs.
         options: how all was read.
+        nearest: :func:`bionn.data.certificate.nearest_to_test_rows`, where known already.
     """
     distinct = distinct_inputs(samples, options)
     found: dict[str, Any] = {"samples": len(samples), "task": targets.task}
@@ -51,7 +58,7 @@ def audit(
         counts = np.bincount(targets.values, minlength=len(targets.classes))
         found["classes"] = dict(zip(targets.classes, counts.tolist(), strict=True))
     found["groups"] = _groups(samples, targets, splits)
-    found["split"] = certify(samples, targets, splits, options, distinct=distinct)
+    found["split"] = certify(samples, targets, splits, options, distinct=distinct, nearest=nearest)
     found["notes"] = list(samples.notes)
     found["warnings"] = warnings_on(found)
     found["advice"] = advice_on(found)

@@ -38,6 +38,7 @@ def certify(
     options: DataOptions,
     *,
     distinct: np.ndarray | None = None,
+    nearest: Nearest | None = None,
 ) -> dict[str, Any]:
     """How the split was made, what its parts hold, and what of the test rows was seen in training.
 
@@ -47,12 +48,13 @@ def certify(
         splits: theirs; with folds, the test rows of all folds are counted together.
         options: how the split was asked for.
         distinct: :func:`distinct_inputs` of the samples, where known already.
+        nearest: :func:`nearest_to_test_rows`, likewise.
     """
     first = splits[0]
     distinct = distinct_inputs(samples, options) if distinct is None else distinct
     once = [split for split in splits if split.repeat == 0]
     used = np.concatenate([first.train, first.val, first.test])
-    nearest = _nearest(samples, once, options)
+    nearest = nearest_to_test_rows(samples, splits, options) if nearest is None else nearest
     certificate: dict[str, Any] = {
         "split": first.name,
         "seed": options.seed,
@@ -138,10 +140,16 @@ def _equal(distinct: np.ndarray, splits: Sequence[Split], part: str, others: Seq
     return count
 
 
-def _nearest(samples: Samples, splits: Sequence[Split], options: DataOptions) -> Nearest | None:
-    """For each test row the most alike row of train and val; None for features."""
+def nearest_to_test_rows(
+    samples: Samples, splits: Sequence[Split], options: DataOptions
+) -> Nearest | None:
+    """For each test row the most alike row of train and val; None for features.
+
+    Of folds that were made several times, those of the first time.
+    """
     if samples.features is not None:
         return None
+    splits = [split for split in splits if split.repeat == 0]
     labels = np.full(len(samples), -1)
     asking = np.zeros(len(samples), dtype=bool)
     for number, split in enumerate(splits):
