@@ -101,7 +101,7 @@ def run_seeds(
     """
     results = []
     for seed in seeds:
-        settings = read_config(name) | {"seed": seed} | options(seed)
+        settings: dict[str, Any] = read_config(name) | {"seed": seed} | options(seed)
         result = bionn.run(
             inputs,
             out=out / f"seed_{seed}",

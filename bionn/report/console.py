@@ -25,9 +25,6 @@ from bionn.training.options import TrainingOptions
 SHOWN_LEVEL = 0.9
 """The level of conformal sets and intervals that is told of."""
 
-MOST_TARGETS = 6
-"""Of more targets of a regression the rest is counted."""
-
 
 def print_data(
     console: Console, samples: Samples, splits: Sequence[Split], found: dict[str, Any]
@@ -158,11 +155,11 @@ def verdict(metrics: dict[str, Any]) -> list[str]:
         if name == first or found["verdict"] != "better":
             low, high = found["interval"]
             sentences.append(
-                f"{outcome}: {found['score']} {found['difference']:+.3f} "
+                f"{outcome}:\n  {found['score']} {found['difference']:+.3f} "
                 f"({low:+.3f} to {high:+.3f}, p {_p_value(found['p_value'])})"
             )
     if first is not None:
-        sentences.append(f"  {first}: {metrics['baselines'][first]['setting']}")
+        sentences.append(f"  {first} is {metrics['baselines'][first]['setting']}")
     return sentences
 
 
@@ -183,18 +180,17 @@ def trust(metrics: dict[str, Any]) -> list[str]:
             told += f", {after:.3f} with temperatures, applied in some folds"
         sentences.append(told)
     entries = [entry for entry in metrics.get("conformal", ()) if entry["level"] == SHOWN_LEVEL]
-    if entries:
-        covered = ", ".join(
-            f"{entry['target'] + ' ' if len(entries) > 1 else ''}{shown(entry['coverage'])}"
-            for entry in entries[:MOST_TARGETS]
-        )
-        more = f" and {len(entries) - MOST_TARGETS} more" * (len(entries) > MOST_TARGETS)
+    covered = [entry["coverage"] for entry in entries if entry["coverage"] is not None]
+    if covered:
         kind = "intervals" if metrics["task"] == "regression" else "sets"
-        size = "" if "target" in entries[0] else f", {entries[0]['size']:.2f} classes on average"
-        sentences.append(
-            f"conformal {kind} at level {SHOWN_LEVEL:g} hold the truth of {covered}{more} of test rows"
-            + size
-        )
+        told = f"conformal {kind} at level {SHOWN_LEVEL:g} hold the truth of {np.mean(covered):.3f}"
+        if len(covered) > 1:
+            told += f" of test rows,\n  {min(covered):.3f} to {max(covered):.3f} by target"
+        elif kind == "sets":
+            told += f" of test rows,\n  {entries[0]['size']:.2f} classes on average"
+        else:
+            told += " of test rows"
+        sentences.append(told)
     return sentences
 
 
@@ -207,15 +203,16 @@ def span(interval: Sequence[float] | None) -> str:
 
     Example:
         >>> span([0.8431, 0.8869]), span([-0.02, 1.5])
-        ('.843–.887', '−.020–1.5')
+        ('.843–.887', '−.02–1.5')
     """
     if interval is None or any(end is None or end != end for end in interval):
         return ""
-    return "–".join(_short(end) for end in interval)
+    places = 2 if min(interval) < 0 else 3  # a sign takes the place of a digit
+    return "–".join(_short(end, places) for end in interval)
 
 
-def _short(value: float) -> str:
-    text = f"{value:.3f}".replace("0.", ".", 1) if abs(value) < 1 else f"{value:.3g}"
+def _short(value: float, places: int) -> str:
+    text = f"{value:.{places}f}".replace("0.", ".", 1) if abs(value) < 1 else f"{value:.3g}"
     return text.replace("-", "−") if value < 0 else text
 
 
