@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass, fields
 from pathlib import Path
 from typing import Any
@@ -37,6 +37,8 @@ from bionn.training.ensemble import check_size, train_ensemble
 from bionn.training.fit import Trained, check
 from bionn.training.learning_curve import learning_curve as curve_of
 from bionn.training.options import TrainingOptions, choose
+from bionn.training.search import default_space, parse_space
+from bionn.training.tuning import Search
 from bionn.validation import learned_on_validation
 
 
@@ -177,6 +179,33 @@ def split_options(options: dict[str, Any]) -> tuple[DataOptions, TrainingOptions
     data = DataOptions(**{name: value for name, value in options.items() if name in data_names})
     training = {name: value for name, value in options.items() if name in training_names}
     return data, TrainingOptions(**training)
+
+
+def search_options(
+    inputs: Sequence[Source],
+    data: DataOptions,
+    training: TrainingOptions,
+    given: Collection[str],
+    dimensions: Any = None,
+) -> Search:
+    """What a search over the first split of these files is over.
+
+    Args:
+        inputs: the files.
+        data: options of the data.
+        training: options of the network.
+        given: names of options that are to stay as they are.
+        dimensions: the space as a configuration tells it; every dimension that is not given when None.
+
+    Raises:
+        InputError: bad input, or a dimension that the data do not have.
+    """
+    samples, targets = find_targets(read_samples(as_list(inputs), data), data)
+    split = make_splits(samples, targets, data)[0]
+    space = default_space(prepare(samples, targets, split, data), given)
+    if dimensions is not None:
+        space = parse_space(dimensions, space)
+    return Search(samples, targets, split, data, training, space)
 
 
 def balance(options: TrainingOptions) -> str:

@@ -18,6 +18,7 @@ VERBS = {
     "fit": "train from a configuration file (model:, data:, trainer:)",
     "validate": "score a configuration's checkpoint on the validation rows",
     "test": "score a configuration's checkpoint on the test rows",
+    "tune": "search network, training and encoding on the validation rows",
     "audit": "what is in the data, and what is wrong with it",
     "report": "the page of a run, made again from its folder",
     "predict": "predictions of a trained model for new samples",

@@ -67,12 +67,15 @@ def _number(word: str, kind: Callable[[str], Any], text: str) -> Any:
         raise argparse.ArgumentTypeError(f"{what} needed, {text!r} found") from None
 
 
-def read_config(path: str, actions: Iterable[argparse.Action]) -> dict[str, Any]:
+def read_config(
+    path: str, actions: Iterable[argparse.Action], *, also: Sequence[str] = ()
+) -> dict[str, Any]:
     """Options from a YAML file; see ``config.yaml`` in a run's directory.
 
     Args:
         path: the file.
         actions: the options that the command has.
+        also: names that the command reads for itself; their values stay as they are.
 
     Raises:
         InputError: no such file, not YAML, an option that the command does not have, or a value that
@@ -91,9 +94,12 @@ def read_config(path: str, actions: Iterable[argparse.Action]) -> dict[str, Any]
         raise InputError(f"{path}: options by name needed (name: value), found something else")
     known = {action.dest: action for action in actions}
     for name in options:
-        if name not in known:
+        if name not in known and name not in also:
             raise InputError(f"{path}: no option {name!r}{did_you_mean(str(name), known)}")
-    return {name: as_typed(path, name, value, known[name]) for name, value in options.items()}
+    return {
+        name: value if name in also else as_typed(path, name, value, known[name])
+        for name, value in options.items()
+    }
 
 
 def as_typed(path: str, name: str, value: Any, action: argparse.Action) -> Any:

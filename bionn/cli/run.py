@@ -21,6 +21,13 @@ def make_parser() -> Parser:
     parser.add_argument("inputs", nargs="*", metavar="INPUT", help="FASTA files or a table")
     parser.add_argument("--config", metavar="FILE", help="YAML of options, as config.yaml of a run")
     add_data_options(parser)
+    add_training_options(parser)
+    _add_output_options(parser)
+    return parser
+
+
+def add_training_options(parser: Parser) -> None:
+    """Add those of :class:`bionn.training.options.TrainingOptions`, in a group of their own."""
     training = parser.add_argument_group("network and training")
     training.add_argument("--hidden", type=integers, metavar="512,128", help="hidden widths")
     training.add_argument("--activation", help="relu, tanh, sigmoid, gelu, ...")
@@ -88,6 +95,9 @@ def make_parser() -> Parser:
     training.add_argument("--device", help="auto, cpu, gpu")
     training.add_argument("--precision", help="32-true, bf16-mixed, ...")
     training.add_argument("--seed", type=int, metavar="S", help="of split, weights and order")
+
+
+def _add_output_options(parser: Parser) -> None:
     output = parser.add_argument_group("output")
     output.add_argument("--out", metavar="DIR", help="the run's folder (default: runs/NAME)")
     output.add_argument(
@@ -113,7 +123,6 @@ def make_parser() -> Parser:
         default=None,
         help="leave out the attributions of test samples",
     )
-    return parser
 
 
 def run(arguments: Sequence[str]) -> int:

@@ -120,13 +120,18 @@ def _is_run(directory: Path) -> bool:
 
 
 def write_config(
-    directory: Path, sources: Sequence[Source], data: DataOptions, training: TrainingOptions
+    directory: Path,
+    sources: Sequence[Source],
+    data: DataOptions,
+    training: TrainingOptions,
+    *,
+    name: str = "config.yaml",
 ) -> None:
     """``config.yaml``: every option as settled; ``bionn run --config`` of it is the same run."""
     paths = [None if isinstance(source, pd.DataFrame) else str(source) for source in sources]
     options = {"inputs": paths, **plain(training), **plain(data)}
-    with replacing(directory / "config.yaml") as file:
-        file.write(f"{CONFIG_HEAD}; repeat it with: bionn run --config config.yaml --out DIR\n")
+    with replacing(directory / name) as file:
+        file.write(f"{CONFIG_HEAD}; repeat it with: bionn run --config {name} --out DIR\n")
         yaml.safe_dump(options, file, sort_keys=False, allow_unicode=True)
 
 
