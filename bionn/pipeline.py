@@ -181,7 +181,7 @@ def split_options(options: dict[str, Any]) -> tuple[DataOptions, TrainingOptions
     return data, TrainingOptions(**training)
 
 
-def search_options(
+def make_search(
     inputs: Sequence[Source],
     data: DataOptions,
     training: TrainingOptions,

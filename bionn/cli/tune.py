@@ -66,13 +66,13 @@ def tune(arguments: Sequence[str]) -> int:
 
     from rich.console import Console
 
-    from bionn.pipeline import search_options, split_options
+    from bionn.pipeline import make_search, split_options
     from bionn.report.folder import write_config
     from bionn.report.tuning import print_search, write_search
     from bionn.training import tuning
 
     data_options, training_options = split_options(options)
-    search = search_options(inputs, data_options, training_options, options, dimensions)
+    search = make_search(inputs, data_options, training_options, options, dimensions)
     directory = _directory(out, inputs, overwrite)
     console = Console(highlight=False, soft_wrap=True)
     console.print(f"searching: {', '.join(search.space)}", markup=False)
