@@ -16,6 +16,7 @@ from bionn.explain.expected_gradients import expected_gradients
 from bionn.explain.input_x_gradient import input_x_gradient
 from bionn.explain.integrated_gradients import integrated_gradients
 from bionn.explain.mutagenesis import mutagenesis
+from bionn.models.ensemble import Ensemble
 from bionn.models.layers import feed
 from bionn.predict import Predictor
 from bionn.preprocess.sequences import SequenceEncoder
@@ -98,6 +99,8 @@ class SequenceExplainer:
             frequencies of the letters in the sequences explained: much faster.
         seed: of the shuffles.
 
+    Of an ensemble the mean of its networks' logits is explained.
+
     Raises:
         InputError: a model of features, an unknown method, or one that follows gradients to letters
             for a model of k-mers.
@@ -144,7 +147,9 @@ class SequenceExplainer:
             codes: ``(N, L)``.
             output: weights of the logits; see :func:`output_weights`.
         """
-        return self._over_strands(codes, lambda strand: self._effects(strand, output))[0]
+        return self._over_strands(codes, lambda strand: self._mean(self._effects, strand, output))[
+            0
+        ]
 
     def scores(self, codes: Tensor, output: Tensor) -> SequenceScores:
         """What every letter adds to an output.
@@ -159,16 +164,26 @@ class SequenceExplainer:
             hypothetical = effects - effects.mean(1, keepdim=True)
             return SequenceScores((there * hypothetical).sum(1), hypothetical)
         contributions, hypothetical = self._over_strands(
-            codes, lambda strand: self._attributed(strand, output)
+            codes, lambda strand: self._mean(self._attributed, strand, output)
         )
         return SequenceScores(contributions.sum(1), hypothetical)
 
     def _one_hot(self, codes: Tensor) -> Tensor:
         return one_hot(codes.to(self.predictor.device), self.table).cpu()
 
-    def _effects(self, codes: Tensor, output: Tensor) -> Tensor:
-        """Effects, ``(1, N, A, L)``."""
+    def _mean(
+        self,
+        explain: Callable[[torch.nn.Module, Tensor, Tensor], Tensor],
+        codes: Tensor,
+        output: Tensor,
+    ) -> Tensor:
+        """Of one network what it is, of an ensemble's the mean: what explains the mean of logits."""
         model = self.predictor.model
+        networks = model.members if isinstance(model, Ensemble) else [model]
+        return torch.stack([explain(network, codes, output) for network in networks]).mean(dim=0)
+
+    def _effects(self, model: torch.nn.Module, codes: Tensor, output: Tensor) -> Tensor:
+        """Effects, ``(1, N, A, L)``."""
         network_input = partial(feed, model, table=self.table, features=self._features)
         found = mutagenesis(
             model,
@@ -179,9 +194,9 @@ class SequenceExplainer:
         )
         return (found.effects @ output.to(found.effects)).cpu().unsqueeze(0)
 
-    def _attributed(self, codes: Tensor, output: Tensor) -> Tensor:
+    def _attributed(self, model: torch.nn.Module, codes: Tensor, output: Tensor) -> Tensor:
         """Contributions and hypothetical contributions, ``(2, N, A, L)``."""
-        model, x = self.predictor.model, one_hot(codes.to(self.predictor.device), self.table)
+        x = one_hot(codes.to(self.predictor.device), self.table)
         if self.method == "input_x_gradient":
             found = input_x_gradient(model, x, output=output)
         else:

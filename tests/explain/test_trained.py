@@ -21,7 +21,7 @@ from bionn.explain.trained import (
     output_names,
     output_weights,
 )
-from bionn.models import MLP
+from bionn.models import MLP, Ensemble
 from bionn.models.layers import set_code_table
 from bionn.predict import Predictor
 from bionn.preprocess.sequences import SequenceEncoder
@@ -166,6 +166,20 @@ class TestOutputs:
     def test_an_unknown_one_is_refused(self) -> None:
         with refused("output: one of no, yes needed", "did you mean 'yes'?"):
             output_weights(predictor_of(prepared("binary")), "yess")
+
+
+@pytest.mark.parametrize("kind", ["binary", "multiclass"])
+def test_of_an_ensemble_the_mean_of_its_networks_is_explained(kind: str) -> None:
+    data = prepared(kind)
+    alone = [predictor_of(data, seed=seed) for seed in (0, 1)]
+    together = Predictor(
+        Ensemble([predictor.model for predictor in alone], alone[0].task), alone[0].manifest
+    )
+    codes, output = data.inputs[:5], output_weights(together)
+    for method in ("deep_lift", "mutagenesis"):
+        explainers = [SequenceExplainer(p, method=method, seed=3) for p in (together, *alone)]
+        scores = [explainer.scores(codes, output).contributions for explainer in explainers]
+        torch.testing.assert_close(scores[0], (scores[1] + scores[2]) / 2)
 
 
 def test_methods_that_do_not_fit_are_refused() -> None:
