@@ -28,15 +28,25 @@ class ArtifactError(InputError):
     """A model directory that cannot be used: missing, damaged, or of an unknown format version."""
 
 
+class StorageError(InputError):
+    """A file that cannot be written: no room, no permission. What was there before stays."""
+
+
 class Stopped(BaseException):
-    """A signal ended the work. The command line exits with 128 and the signal's number.
+    """A signal ended the work. The command line exits with 3 if it can be gone on with, else with
+    128 and the signal's number.
 
     Like KeyboardInterrupt it passes by whoever catches Exception, or it might be swallowed.
+
+    Args:
+        signal_number: which signal.
+        saved: whether what was done so far is kept and can be gone on with.
     """
 
-    def __init__(self, signal_number: int) -> None:
+    def __init__(self, signal_number: int, *, saved: bool = False) -> None:
         super().__init__(f"stopped by {signal.Signals(signal_number).name}")
         self.signal_number = signal_number
+        self.saved = saved
 
 
 class InputWarning(UserWarning):

@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
-import pandas as pd
+from rich.console import Console
 from rich.markup import escape
 
 from bionn import artifact
@@ -29,12 +29,24 @@ from bionn.explain.folder import write_explanations
 from bionn.formats.output import write_json, write_table
 from bionn.predict import Predictor
 from bionn.report.console import print_data, print_result, print_training
-from bionn.report.folder import building, check_directory, plain, write_config, write_splits
+from bionn.report.folder import (
+    REPLACEABLE,
+    check_directory,
+    earlier_run,
+    every_option,
+    hash_of_splits,
+    model_folder,
+    plain,
+    write_config,
+    write_splits,
+)
+from bionn.report.folds import Finished, forget, keep, kept, test_rows
 from bionn.report.page import write_page
 from bionn.report.terminal import terminal
+from bionn.report.unfinished import building
 from bionn.subgroups import average_subgroups, subgroups
 from bionn.training.ensemble import check_size, train_ensemble
-from bionn.training.fit import Trained, check
+from bionn.training.fit import Trained, check, tidy
 from bionn.training.learning_curve import learning_curve as curve_of
 from bionn.training.options import TrainingOptions, choose
 from bionn.training.search import default_space, parse_space
@@ -62,6 +74,7 @@ def run(
     *,
     out: str | Path | None = None,
     overwrite: bool = False,
+    resume: bool = False,
     baselines: bool = True,
     explain: bool = True,
     learning_curve: bool = False,
@@ -74,6 +87,8 @@ def run(
         inputs: a FASTA file (with ``labels``), FASTA files of a class each, or a table.
         out: the run's directory; ``runs/<name of the input>`` when None.
         overwrite: replace the run that is there.
+        resume: go on exactly where the same run was interrupted, if it was; nothing is done again if it
+            is whole.
         baselines: fit and score the baselines too.
         explain: attributions of test samples, in ``explain/``; with folds, those of fold 0.
         learning_curve: train on shares of the training rows too, and score each; with folds, of fold 0.
@@ -83,12 +98,13 @@ def run(
 
     Raises:
         InputError: bad input; nothing has been written then.
+        Stopped: a signal came; tells whether the run can be resumed.
     """
     start = time.perf_counter()
     console = terminal(quiet=not progress, soft_wrap=True)
     sources = as_list(inputs)
     data_options, training_options = split_options(options)
-    directory = check_directory(out, sources, overwrite)
+    directory = check_directory(out, sources, overwrite, resume)
 
     samples, targets = find_targets(read_samples(sources, data_options), data_options)
     splits = make_splits(samples, targets, data_options)
@@ -101,67 +117,119 @@ def run(
     print_data(console, samples, splits, found)
     print_training(console, first, settled)
 
-    results, resampled, predictors, tables = [], [], [], []
-    repeats = splits[-1].repeat + 1
-    with building(directory) as folder:
+    every = every_option(sources, data_options, settled)
+    if resume and (there := earlier_run(directory, every, first.manifest(), overwrite)) is not None:
+        console.print("resume: the run is whole, nothing is left to do")
+        return told(console, directory, there)
+    asked = {"baselines": baselines, "explain": explain, "learning_curve": learning_curve}
+    same = {
+        "options": every | asked,
+        "data_sha256": first.data_hash(),
+        "splits_sha256": hash_of_splits(samples, splits),
+    }
+    done: list[Finished] = []
+    repeats, before = splits[-1].repeat + 1, 0.0
+    with building(directory, same, resume=resume, replaceable=REPLACEABLE) as folder:
         write_config(folder, sources, data_options, settled)
         write_splits(folder, samples, splits)
         found["notes"] += getattr(first.encoder, "notes", ())
         write_json(found["split"], folder / "split.json")
         write_json(found, folder / "audit.json")
         for number, split in enumerate(splits):
-            prepared = prepare(samples, targets, split, data_options) if number else first
             own = folder / f"fold_{number}" if len(splits) > 1 else folder
-            trained = train_ensemble(prepared, settled, directory=own, console=console)
-            manifest = prepared.manifest() | {"training": plain(settled)}
-            rules = Rules(bool(settled.refit), balance(settled), settled.threshold, settled.seed)
-            manifest |= learned_on_validation(
-                trained.selected,
-                prepared,
-                manifest,
-                weights=rules.weights(prepared),
-                threshold=settled.threshold,
-                calibrate=settled.calibrate,
-            )
-            predictor = Predictor(trained.model, manifest)
-            selected = Predictor(trained.selected, manifest)
-            artifact.save(own / "model", trained.model, manifest)
-            fitted = fit_baselines(prepared, rules) if baselines else {}
-            metrics, draws = score(predictor, selected, prepared, trained, baselines=fitted)
-            metrics["subgroups"] = subgroups(
-                predictor,
-                prepared,
-                identity=None if nearest is None or split.repeat else nearest.identity,
-                seed=settled.seed,
-            )
-            table = prediction_table(predictor, prepared, selected=selected)
-            write_table(table, own / "predictions.tsv")
-            write_json(metrics, own / "metrics.json")
-            if explain and not number:
-                write_explanations(own, predictor, prepared)
-            results.append(metrics)
-            resampled.append(draws)
-            predictors.append(predictor)
-            tested = table[table["split"] == "test"]
-            tables.append(tested.assign(repeat=split.repeat + 1) if repeats > 1 else tested)
-        metrics = results[0]
+            finished = kept(own)
+            if finished is None:
+                prepared = prepare(samples, targets, split, data_options) if number else first
+                finished, earlier = train_and_test(
+                    prepared,
+                    settled,
+                    own,
+                    console=console,
+                    baselines=baselines,
+                    explain=explain and not number,
+                    identity=None if nearest is None or split.repeat else nearest.identity,
+                )
+                before += earlier
+            else:
+                console.print(f"resume: {own.name if own != folder else 'the network'} is trained")
+                before += finished.metrics["seconds"]["train"]
+            done.append(finished)
+        metrics = done[0].metrics
         if len(splits) > 1:
-            metrics = average_folds(results, resampled, repeats)
+            results, resampled = zip(*done, strict=True)
+            metrics = average_folds(list(results), resampled, repeats)
             metrics["subgroups"] = average_subgroups([result["subgroups"] for result in results])
-            write_table(pd.concat(tables, ignore_index=True), folder / "predictions.tsv")
+            write_table(test_rows(folder, splits), folder / "predictions.tsv")
         if learning_curve:
             metrics["learning_curve"] = curve_of(
                 samples, targets, splits[0], data_options, training_options, console=console
             )
-        metrics["seconds"]["total"] = round(time.perf_counter() - start, 3)
+        metrics["seconds"]["total"] = round(time.perf_counter() - start + before, 3)
         write_json(metrics, folder / "metrics.json")
+        forget(folder)
+    return told(console, directory, metrics)
+
+
+def told(console: Console, directory: Path, metrics: dict[str, Any]) -> RunResult:
+    """Make the page of a whole run, and print its scores."""
     try:
         shown = f"page: {write_page(directory)}"
     except InputError as error:  # what has been trained is not lost for a page
         shown = f"warning: no page could be made: {error}"
     print_result(console, directory, metrics)
     console.print(escape(shown), style="bold")
-    return RunResult(directory, metrics, predictors[0])
+    return RunResult(directory, metrics, Predictor(*artifact.load(model_folder(directory))))
+
+
+def train_and_test(
+    prepared: Prepared,
+    settled: TrainingOptions,
+    own: Path,
+    *,
+    console: Console,
+    baselines: bool,
+    explain: bool,
+    identity: np.ndarray | None,
+) -> tuple[Finished, float]:
+    """One split: the network trained, its model, scores, predictions and explanations written.
+
+    Args:
+        prepared: the data.
+        settled: how to train.
+        own: the folder of the split.
+        console: what the progress is drawn on.
+        baselines: fit and score the baselines too.
+        explain: explain test samples too.
+        identity: how alike the nearest training or validation row of each test row is; None if unknown.
+
+    Returns:
+        What the averages need, and the seconds of a training that was interrupted and went on.
+    """
+    trained = train_ensemble(prepared, settled, directory=own, console=console, resume=True)
+    manifest = prepared.manifest() | {"training": plain(settled)}
+    rules = Rules(bool(settled.refit), balance(settled), settled.threshold, settled.seed)
+    manifest |= learned_on_validation(
+        trained.selected,
+        prepared,
+        manifest,
+        weights=rules.weights(prepared),
+        threshold=settled.threshold,
+        calibrate=settled.calibrate,
+    )
+    predictor = Predictor(trained.model, manifest)
+    selected = Predictor(trained.selected, manifest)
+    artifact.save(own / "model", trained.model, manifest)
+    fitted = fit_baselines(prepared, rules) if baselines else {}
+    metrics, draws = score(predictor, selected, prepared, trained, baselines=fitted)
+    metrics["subgroups"] = subgroups(predictor, prepared, identity=identity, seed=settled.seed)
+    write_table(prediction_table(predictor, prepared, selected=selected), own / "predictions.tsv")
+    write_json(metrics, own / "metrics.json")
+    if explain:
+        write_explanations(own, predictor, prepared)
+    finished = Finished(metrics, draws)
+    keep(own, finished)
+    tidy(own)
+    return finished, trained.seconds_before
 
 
 def split_options(options: dict[str, Any]) -> tuple[DataOptions, TrainingOptions]:

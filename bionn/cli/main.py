@@ -37,7 +37,8 @@ From a FASTA file or a CSV table to a trained, tested neural network.
   bionn run expression.csv --target geneA geneB      genes to other genes
   bionn predict runs/promoters new.fasta --out new.tsv
 
-exit codes: 0 done, 1 a check failed, 2 bad input or usage, 128 + N stopped by signal N
+exit codes: 0 done, 1 a check failed, 2 bad input or usage, 3 stopped by a signal after saving,
+128 + N stopped by signal N with nothing saved
 """
 
 
@@ -80,9 +81,13 @@ def _raise_stopped(number: int, frame: object) -> NoReturn:
 
 
 def _stopped(verb: str, stop: Stopped) -> int:
-    kept = "; nothing was written" if verb in ("run", "predict", "variants") else ""
+    if stop.saved:
+        how = "--resume" if verb == "run" else "--ckpt_path last"
+        kept = f"; saved: the same command with {how} goes on exactly"
+    else:
+        kept = "; nothing was written" if verb in ("run", "predict", "variants") else ""
     print(f"\nbionn {verb}: {stop}{kept}", file=sys.stderr)
-    return 128 + stop.signal_number
+    return 3 if stop.saved else 128 + stop.signal_number
 
 
 def _command(verb: str) -> Callable[[Sequence[str]], int]:

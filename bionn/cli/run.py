@@ -6,7 +6,7 @@ from argparse import BooleanOptionalAction
 from collections.abc import Sequence
 
 from bionn.cli.data_options import add_data_options
-from bionn.cli.parser import Parser, batch_size, integers, read_config
+from bionn.cli.parser import Parser, batch_size, integers, noted, read_config
 
 
 def make_parser() -> Parser:
@@ -94,6 +94,9 @@ def add_training_options(parser: Parser) -> None:
     )
     training.add_argument("--device", help="auto, cpu, gpu")
     training.add_argument("--precision", help="32-true, bf16-mixed, ...")
+    training.add_argument(
+        "--checkpoint-seconds", type=float, metavar="S", help="between checkpoints (default: 60)"
+    )
     training.add_argument("--seed", type=int, metavar="S", help="of split, weights and order")
 
 
@@ -102,6 +105,12 @@ def _add_output_options(parser: Parser) -> None:
     output.add_argument("--out", metavar="DIR", help="the run's folder (default: runs/NAME)")
     output.add_argument(
         "--overwrite", action="store_true", default=None, help="replace the run that is there"
+    )
+    output.add_argument(
+        "--resume",
+        action="store_true",
+        default=None,
+        help="go on exactly where the same run was interrupted (or begin, if it was not)",
     )
     output.add_argument(
         "--no-baselines",
@@ -143,5 +152,6 @@ def run(arguments: Sequence[str]) -> int:
 
     from bionn.pipeline import run as run_pipeline
 
-    run_pipeline(options.pop("inputs"), **options)
+    with noted():
+        run_pipeline(options.pop("inputs"), **options)
     return 0

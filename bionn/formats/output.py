@@ -1,8 +1,12 @@
-"""Writing tables and JSON whole or not at all: a temporary file beside the target, then a rename."""
+"""Writing tables and JSON whole or not at all: a temporary file beside the target, then a rename.
+
+The file is on the disk before it takes its name, so that a power cut leaves the old one or the new.
+"""
 
 from __future__ import annotations
 
 import contextlib
+import errno
 import json
 import os
 import tempfile
@@ -15,8 +19,11 @@ from typing import IO, Any
 import numpy as np
 import pandas as pd
 
-from bionn.errors import InputError
+from bionn.errors import StorageError
 from bionn.formats.digits import BLANK, six_digits
+
+NO_ROOM = (errno.ENOSPC, errno.EDQUOT, errno.EFBIG)
+"""What a write that found no room on its disk, in its quota or below its limit fails with."""
 
 
 @contextlib.contextmanager
@@ -28,14 +35,14 @@ def replacing(path: str | Path, *, binary: bool = False) -> Iterator[IO[Any]]:
         binary: for bytes instead of UTF-8 text.
 
     Raises:
-        InputError: the folder cannot be written to.
+        StorageError: the folder cannot be written to, or has no room.
     """
     path = Path(path)
     try:
         path.parent.mkdir(parents=True, exist_ok=True)
         handle, temporary = tempfile.mkstemp(dir=path.parent, prefix=f".{path.name}.")
     except OSError as error:
-        raise InputError(
+        raise StorageError(
             f"{path}: cannot be written ({error.strerror}); choose another folder"
         ) from None
     try:
@@ -45,16 +52,30 @@ def replacing(path: str | Path, *, binary: bool = False) -> Iterator[IO[Any]]:
                 if binary
                 else TextIOWrapper(raw, encoding="utf-8", newline="", write_through=True)
             )
-            raw.flush()
-            os.fsync(handle)  # or a power cut may leave the new name with nothing in it
+        sync(temporary)
         umask = os.umask(0)
         os.umask(umask)
         os.chmod(temporary, 0o666 & ~umask)
         os.replace(temporary, path)
-    except BaseException:
+        with contextlib.suppress(OSError):  # some file systems cannot do that with folders
+            sync(path.parent)
+    except BaseException as error:
         with contextlib.suppress(FileNotFoundError):
             os.unlink(temporary)
+        if isinstance(error, OSError) and error.errno in NO_ROOM:
+            raise StorageError(
+                f"{path}: cannot be written ({error.strerror}); make room, or choose another folder"
+            ) from None
         raise
+
+
+def sync(path: str | Path) -> None:
+    """Have a file's content, or a folder's names, on the disk before going on."""
+    handle = os.open(path, os.O_RDONLY)
+    try:
+        os.fsync(handle)
+    finally:
+        os.close(handle)
 
 
 def write_table(frame: pd.DataFrame, path: str | Path) -> None:

@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-import contextlib
+import hashlib
+import json
 import os
-import shutil
-import tempfile
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 from dataclasses import asdict
+from itertools import takewhile
 from pathlib import Path
 from typing import Any
 
@@ -15,10 +15,18 @@ import numpy as np
 import pandas as pd
 import yaml
 
+from bionn import artifact
 from bionn.data.samples import DataOptions, Samples, Source
 from bionn.data.splits import Split
 from bionn.errors import InputError
 from bionn.formats.output import replacing, write_table
+from bionn.manifest import read_manifest
+from bionn.report.unfinished import (
+    DifferentRunError,
+    can_go_on,
+    finish_moving,
+    refuse_differences,
+)
 from bionn.training.options import TrainingOptions
 
 RUN_FILES = (
@@ -37,24 +45,31 @@ RUN_FILES = (
 )
 """What a run leaves in its directory; with folds, also ``fold_0``, ``fold_1``, ..."""
 
+REPLACEABLE = (*RUN_FILES, "fold_[0-9]*")
+"""Patterns of all names that a run may leave."""
+
 CONFIG_HEAD = "# Every option of this run"
 """How ``config.yaml`` begins: by it a folder is known as a run's."""
 
 
-def check_directory(out: str | Path | None, sources: Sequence[Source], overwrite: bool) -> Path:
+def check_directory(
+    out: str | Path | None, sources: Sequence[Source], overwrite: bool, resume: bool = False
+) -> Path:
     """Where the run goes; nothing is made yet.
 
+    Args:
+        out: as the user named it; below ``runs`` when None: a free name, or to resume the name of the
+            run that was interrupted, else of the last one.
+        sources: what the name is made from.
+        overwrite: a run that is there may be replaced.
+        resume: a run that was interrupted, or is whole, may be there.
+
     Raises:
-        InputError: the directory holds a run, or something else is in the way.
+        InputError: the directory holds a run, an interrupted one is waiting there, or something else
+            is in the way.
     """
     if out is None:
-        stem = (
-            "table" if isinstance(sources[0], pd.DataFrame) else Path(sources[0]).name.split(".")[0]
-        )
-        free = (
-            Path("runs") / f"{stem}{suffix}" for suffix in ("", *(f"-{n}" for n in range(2, 10**6)))
-        )
-        return next(path for path in free if overwrite or not path.exists())
+        return _default(sources, overwrite, resume)
     if not str(out):
         raise InputError("out: a folder needed, an empty name found; name one")
     directory = Path(out)
@@ -65,8 +80,10 @@ def check_directory(out: str | Path | None, sources: Sequence[Source], overwrite
     there = next(path for path in (directory, *directory.absolute().parents) if path.exists())
     if not os.access(there, os.W_OK):
         raise InputError(f"{directory}: cannot be written (Permission denied); choose another out")
+    if resume:
+        finish_moving(directory, REPLACEABLE)
     held = [name for name in (*RUN_FILES, "fold_0") if (directory / name).exists()]
-    if held and not overwrite:
+    if held and not (overwrite or resume):
         raise InputError(
             f"{directory}: already holds a run; choose another folder with out, or replace the run "
             "with overwrite"
@@ -76,41 +93,71 @@ def check_directory(out: str | Path | None, sources: Sequence[Source], overwrite
             f"{directory}: holds {held[0]!r}, which overwrite would remove, but no config.yaml of a "
             "run; choose another folder with out"
         )
+    if not (overwrite or resume) and can_go_on(directory):
+        raise InputError(
+            f"{directory}: a run was interrupted there; go on with resume, or begin anew with overwrite"
+        )
     return directory
 
 
-@contextlib.contextmanager
-def building(directory: Path) -> Iterator[Path]:
-    """A folder beside the run's, whose files take the place of an earlier run's when all is done.
+def _default(sources: Sequence[Source], overwrite: bool, resume: bool) -> Path:
+    first = sources[0]
+    stem = "table" if isinstance(first, pd.DataFrame) else Path(first).name.split(".")[0]
+    names = (
+        Path("runs") / f"{stem}{suffix}" for suffix in ("", *(f"-{n}" for n in range(2, 10**6)))
+    )
+    if overwrite and not resume:
+        return next(names)
+    taken = list(takewhile(lambda path: path.exists() or can_go_on(path), names))
+    if not resume:
+        return Path("runs") / (stem if not taken else f"{stem}-{len(taken) + 1}")
+    return next(filter(can_go_on, taken), taken[-1] if taken else Path("runs") / stem)
 
-    Until the block ends well the run's own folder stays as it was; after an error nothing is left.
+
+def earlier_run(
+    directory: Path, options: dict[str, Any], manifest: dict[str, Any], overwrite: bool
+) -> dict[str, Any] | None:
+    """The ``metrics.json`` of the whole run that is there, if it is the one that would be made.
 
     Args:
-        directory: the run's folder, as :func:`check_directory` approved it.
+        directory: where.
+        options: as they would stand in ``config.yaml``.
+        manifest: hashes of data and split, as they would stand in the (first) model's manifest.
+        overwrite: another run may be replaced.
 
     Raises:
-        InputError: it cannot be made or written to.
+        InputError: it is another one; see :func:`bionn.report.unfinished.refuse_differences`.
     """
-    directory = directory.absolute()
+    if not (directory / "metrics.json").is_file() or can_go_on(directory):
+        return None
+    there = read_manifest(model_folder(directory) / artifact.MANIFEST)
+    before = yaml.safe_load((directory / "config.yaml").read_text(encoding="utf-8"))
+    hashes = ("data_sha256", "split_sha256")
     try:
-        directory.parent.mkdir(parents=True, exist_ok=True)
-        temporary = Path(tempfile.mkdtemp(dir=directory.parent, prefix=f".{directory.name}."))
-    except OSError as error:
-        raise InputError(
-            f"{directory}: cannot be written ({error.strerror}); choose another out"
-        ) from None
-    try:
-        yield temporary
-        directory.mkdir(exist_ok=True)
-        for path in [*(directory / name for name in RUN_FILES), *directory.glob("fold_[0-9]*")]:
-            if path.is_dir():
-                shutil.rmtree(path)
-            else:
-                path.unlink(missing_ok=True)
-        for path in temporary.iterdir():
-            path.rename(directory / path.name)
-    finally:
-        shutil.rmtree(temporary, ignore_errors=True)
+        refuse_differences(
+            {"options": before, **{name: there[name] for name in hashes}},
+            {"options": options, **{name: manifest[name] for name in hashes}},
+            directory,
+        )
+    except DifferentRunError:
+        if overwrite:
+            return None
+        raise
+    return json.loads((directory / "metrics.json").read_text(encoding="utf-8"))
+
+
+def model_folder(directory: Path) -> Path:
+    """The model of a run; with folds, that of fold 0."""
+    folder = directory / "fold_0"
+    return (folder if folder.is_dir() else directory) / "model"
+
+
+def hash_of_splits(samples: Samples, splits: Sequence[Split]) -> str:
+    """sha256 over the ids and the part of each in every split, in file order."""
+    digest = hashlib.sha256("\n".join(samples.ids).encode())
+    for split in splits:
+        digest.update("\n".join(split.parts(len(samples))).encode())
+    return digest.hexdigest()
 
 
 def _is_run(directory: Path) -> bool:
@@ -128,11 +175,19 @@ def write_config(
     name: str = "config.yaml",
 ) -> None:
     """``config.yaml``: every option as settled; ``bionn run --config`` of it is the same run."""
-    paths = [None if isinstance(source, pd.DataFrame) else str(source) for source in sources]
-    options = {"inputs": paths, **plain(training), **plain(data)}
+    options = every_option(sources, data, training)
     with replacing(directory / name) as file:
-        file.write(f"{CONFIG_HEAD}; repeat it with: bionn run --config {name} --out DIR\n")
+        file.write(f"{CONFIG_HEAD}; repeat it with: bionn run --config {name} --out DIR
+")
         yaml.safe_dump(options, file, sort_keys=False, allow_unicode=True)
+
+
+def every_option(
+    sources: Sequence[Source], data: DataOptions, training: TrainingOptions
+) -> dict[str, Any]:
+    """What ``config.yaml`` holds."""
+    paths = [None if isinstance(source, pd.DataFrame) else str(source) for source in sources]
+    return {"inputs": paths, **plain(training), **plain(data)}
 
 
 def write_splits(directory: Path, samples: Samples, splits: Sequence[Split]) -> None:

@@ -160,6 +160,14 @@ class Task(L.LightningModule):
         if self.trainer.is_last_batch:
             self._log_mean("train", self._train_losses)
 
+    def on_save_checkpoint(self, checkpoint: dict[str, Any]) -> None:
+        """Keep the losses of an epoch that is not over."""
+        checkpoint["train_losses"] = [(loss.cpu(), n.cpu()) for loss, n in self._train_losses]
+
+    def on_load_checkpoint(self, checkpoint: dict[str, Any]) -> None:
+        """Go on with an epoch that is not over."""
+        self._train_losses = list(checkpoint.get("train_losses", []))
+
     def on_train_epoch_end(self) -> None:
         """Log the mean training loss of an epoch that was cut short (``max_steps``)."""
         if self._train_losses:
@@ -262,7 +270,9 @@ class Task(L.LightningModule):
     def _log_mean(self, part: str, losses: list[tuple[Tensor, Tensor]]) -> None:
         """Log the mean over rows, or targets that are there, not over batches, and forget the losses."""
         sizes = torch.stack([size.to(self.device) for _, size in losses])
-        mean = (torch.stack([loss for loss, _ in losses]) * sizes).sum() / sizes.sum().clamp(min=1)
+        mean = (
+            torch.stack([loss.to(self.device) for loss, _ in losses]) * sizes
+        ).sum() / sizes.sum().clamp(min=1)
         losses.clear()
         self.log(
             f"{part}_loss",

@@ -16,6 +16,7 @@ from torch.optim import Optimizer
 
 from bionn import artifact
 from bionn.data.resident import ResidentDataModule
+from bionn.formats.output import replacing
 from bionn.models.decision import take_off
 
 
@@ -49,6 +50,10 @@ class KeepBest(L.Callback):
         del trainer
         if self._weights:
             pl_module.load_state_dict(self._weights)
+
+    def on_fit_end(self, trainer: L.Trainer, pl_module: L.LightningModule) -> None:
+        """The same where training had ended before it was taken up again, and so did not begin."""
+        self.on_train_end(trainer, pl_module)
 
     def state_dict(self) -> dict[str, Any]:
         """What a checkpoint must hold to go on."""
@@ -88,6 +93,14 @@ class StopOnGradientNorm(L.Callback):
         if self.norm < self.threshold:
             trainer.should_stop = True
 
+    def state_dict(self) -> dict[str, Any]:
+        """What a checkpoint must hold to go on."""
+        return {"norm": self.norm}
+
+    def load_state_dict(self, state_dict: dict[str, Any]) -> None:
+        """Go on from a checkpoint."""
+        self.norm = state_dict["norm"]
+
 
 class StopOnLossChange(L.Callback):
     """Stops when the training loss changes by less than a threshold from epoch to epoch.
@@ -107,6 +120,14 @@ class StopOnLossChange(L.Callback):
         if abs(self.last - loss) < self.threshold:
             trainer.should_stop = True
         self.last = loss
+
+    def state_dict(self) -> dict[str, Any]:
+        """What a checkpoint must hold to go on."""
+        return {"last": self.last}
+
+    def load_state_dict(self, state_dict: dict[str, Any]) -> None:
+        """Go on from a checkpoint."""
+        self.last = state_dict["last"]
 
 
 class StopAfter(L.Callback):
@@ -153,7 +174,8 @@ class EpochProgress(L.Callback):
     def on_train_start(self, trainer: L.Trainer, pl_module: L.LightningModule) -> None:
         """Draw the bar."""
         del pl_module
-        self._progress.update(self._bar, total=self._epochs or trainer.max_epochs)
+        total = self._epochs or trainer.max_epochs
+        self._progress.update(self._bar, total=total, completed=trainer.current_epoch)
         self._progress.start()
 
     def on_train_epoch_end(self, trainer: L.Trainer, pl_module: L.LightningModule) -> None:
@@ -211,18 +233,19 @@ class EpochLog(L.Callback):
     """Writes ``metrics.csv``: a row an epoch with its losses and learning rate.
 
     Args:
-        path: the file, begun anew.
+        path: the file, begun anew, or with the epochs before the one that training goes on with.
     """
 
     def __init__(self, path: Path) -> None:
         self.path = path
+        self._rows: list[str] = []
 
-    def on_fit_start(self, trainer: L.Trainer, pl_module: L.LightningModule) -> None:
-        """Begin the file with its header."""
+    def on_train_start(self, trainer: L.Trainer, pl_module: L.LightningModule) -> None:
+        """Write the header and the epochs so far."""
         del pl_module
-        if trainer.is_global_zero and trainer.current_epoch == 0:
-            self.path.parent.mkdir(parents=True, exist_ok=True)
-            self.path.write_text("epoch,train_loss,val_loss,learning_rate\n", encoding="utf-8")
+        if trainer.is_global_zero:
+            with replacing(self.path) as file:
+                file.write("".join(["epoch,train_loss,val_loss,learning_rate\n", *self._rows]))
 
     def on_train_epoch_end(self, trainer: L.Trainer, pl_module: L.LightningModule) -> None:
         """Append the epoch."""
@@ -232,5 +255,14 @@ class EpochLog(L.Callback):
         metrics = trainer.callback_metrics
         train, val = (float(metrics.get(f"{part}_loss", math.nan)) for part in ("train", "val"))
         rate = trainer.optimizers[0].param_groups[0]["lr"]
+        self._rows.append(f"{trainer.current_epoch + 1},{train:.6g},{val:.6g},{rate:.6g}\n")
         with self.path.open("a", encoding="utf-8") as file:
-            file.write(f"{trainer.current_epoch + 1},{train:.6g},{val:.6g},{rate:.6g}\n")
+            file.write(self._rows[-1])
+
+    def state_dict(self) -> dict[str, Any]:
+        """What a checkpoint must hold to go on."""
+        return {"rows": list(self._rows)}
+
+    def load_state_dict(self, state_dict: dict[str, Any]) -> None:
+        """Go on from a checkpoint."""
+        self._rows = list(state_dict["rows"])

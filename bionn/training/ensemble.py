@@ -50,6 +50,7 @@ def train_ensemble(
     *,
     directory: Path | None = None,
     console: Console | None = None,
+    resume: bool = False,
 ) -> Trained:
     """Train ``options.ensemble`` networks, or just one; see :func:`bionn.training.fit.train`.
 
@@ -61,6 +62,7 @@ def train_ensemble(
         options: settled options.
         directory: gets a folder ``members/k`` each, and ``metrics.csv`` with the epochs of all.
         console: where the progress is drawn.
+        resume: go on from the checkpoints that the same training left in the directory.
 
     Returns:
         The ensemble of the members' networks, and in ``members`` how the training of each went. Epochs
@@ -68,14 +70,14 @@ def train_ensemble(
     """
     check_size(options.ensemble)
     if options.ensemble == 1:
-        return train(prepared, options, directory=directory, console=console)
+        return train(prepared, options, directory=directory, console=console, resume=resume)
     members: list[Trained] = []
     for number in range(options.ensemble):
         if console is not None:
             console.print(f"network {number + 1} of {options.ensemble}")
         own = None if directory is None else directory / "members" / str(number)
         seeded = replace(options, seed=member_seed(options.seed, number))
-        members.append(train(prepared, seeded, directory=own, console=console))
+        members.append(train(prepared, seeded, directory=own, console=console, resume=resume))
     if directory is not None:
         _join_logs(directory, len(members))
     kind = prepared.targets.task
@@ -89,6 +91,7 @@ def train_ensemble(
         best_epoch=round(float(np.mean([member.best_epoch for member in members]))),
         val_loss=float(np.mean([member.val_loss for member in members])),
         seconds=sum(member.seconds for member in members),
+        seconds_before=sum(member.seconds_before for member in members),
         reason=f"{len(members)} networks trained",
         members=tuple(members),
     )

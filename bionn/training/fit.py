@@ -5,6 +5,7 @@ from __future__ import annotations
 import contextlib
 import logging
 import math
+import shutil
 import signal
 import sys
 import threading
@@ -20,7 +21,8 @@ import lightning as L
 import numpy as np
 import torch
 from lightning.fabric.utilities.exceptions import MisconfigurationException
-from lightning.pytorch.callbacks import EarlyStopping, ModelCheckpoint
+from lightning.pytorch.callbacks import EarlyStopping
+from lightning.pytorch.callbacks.early_stopping import EarlyStoppingReason
 from rich.console import Console
 
 from bionn.data.augment import Augmentation
@@ -42,7 +44,9 @@ from bionn.training.callbacks import (
     StopOnGradientNorm,
     StopOnLossChange,
 )
+from bionn.training.checkpoints import LAST, NEXT, PREVIOUS, clear, newest
 from bionn.training.options import TrainingOptions
+from bionn.training.resume import Checkpoints
 from bionn.training.seeds import seeded
 
 SMALL_STEP = 2**26
@@ -60,7 +64,8 @@ class Trained:
         epochs: epochs run before the choice.
         best_epoch: the epoch chosen, counted from 1.
         val_loss: its validation loss.
-        seconds: wall time.
+        seconds: wall time, that before an interruption included.
+        seconds_before: how much of it was before the interruption.
         reason: why training stopped.
         members: of an ensemble, how the training of each network went.
     """
@@ -71,6 +76,7 @@ class Trained:
     best_epoch: int
     val_loss: float
     seconds: float
+    seconds_before: float
     reason: str
     members: tuple[Trained, ...] = ()
 
@@ -194,8 +200,12 @@ def train(
     directory: Path | None = None,
     console: Console | None = None,
     callbacks: Sequence[L.Callback] = (),
+    resume: bool = False,
 ) -> Trained:
     """Train on the training rows and choose the epoch on the validation rows; refit if asked to.
+
+    Both trainings go on where their checkpoints in the directory end, if asked to: what they leave is
+    what they would have left without the interruption, bit by bit.
 
     Args:
         prepared: the data.
@@ -203,12 +213,15 @@ def train(
         directory: where ``metrics.csv`` and ``checkpoints/`` go; nowhere when None.
         console: where the progress bar is drawn; nowhere when None.
         callbacks: more of Lightning's callbacks for the training that chooses the epoch.
+        resume: go on from the checkpoints that the same training left in the directory.
 
     Raises:
         InputError: see :func:`check`; or the loss was never finite.
+        Stopped: a signal came; where there is a directory, what was done so far is saved in it.
     """
     check(prepared, options)
     start = time.perf_counter()
+    saved = _checkpoints(directory, options, resume=resume)
     best = KeepBest()
     watching: list[L.Callback] = [best, *callbacks]
     if options.patience is not None:
@@ -219,14 +232,9 @@ def train(
         watching.append(StopOnLossChange(options.min_loss_change))
     if directory is not None:
         watching.append(EpochLog(directory / "metrics.csv"))
-        watching.append(
-            ModelCheckpoint(
-                directory / "checkpoints", filename="last", enable_version_counter=False
-            )
-        )
     if console is not None:
         watching.append(EpochProgress(console))
-    selected, trainer = _fit(prepared, options, watching)
+    selected, trainer = _fit(prepared, options, watching, saved[0])
     if best.epoch is None:
         raise InputError(
             "training: the validation loss was never a finite number; lower the learning rate, or "
@@ -239,8 +247,9 @@ def train(
         refitting: list[L.Callback] = [StopAfter(epoch)]
         if console is not None:
             refitting.append(EpochProgress(console, "refitting", epochs=epoch))
-        model, _ = _fit(joined, options, refitting, validate=False)
+        model, _ = _fit(joined, options, refitting, saved[1], validate=False)
     reason = _reason(trainer, options)
+    before = sum(checkpoints.restored_seconds for checkpoints in saved if checkpoints)
     if console is not None:
         again = ", refitted" if options.refit else ""
         console.print(f"trained: {trainer.current_epoch} epochs, {reason}")
@@ -251,19 +260,42 @@ def train(
         epochs=trainer.current_epoch,
         best_epoch=epoch,
         val_loss=best.best,
-        seconds=time.perf_counter() - start,
+        seconds=time.perf_counter() - start + before,
+        seconds_before=before,
         reason=reason,
     )
+
+
+def _checkpoints(
+    directory: Path | None, options: TrainingOptions, *, resume: bool
+) -> tuple[Checkpoints | None, Checkpoints | None]:
+    """Where the training and its repetition are saved; what is there is removed, or gone on from."""
+    if directory is None:
+        return None, None
+    folders = (directory / "checkpoints", directory / "checkpoints" / "refit")
+    for folder in folders if not resume else ():
+        clear(folder, NEXT, LAST, PREVIOUS)
+    first, second = (Checkpoints(str(f), seconds=options.checkpoint_seconds) for f in folders)
+    return first, second
+
+
+def tidy(directory: Path) -> None:
+    """Leave but the last checkpoint of trainings that are over and whose model is saved."""
+    for folder in (directory / "checkpoints", *directory.glob("members/*/checkpoints")):
+        clear(folder, NEXT, PREVIOUS)
+        shutil.rmtree(folder / "refit", ignore_errors=True)
 
 
 def _fit(
     prepared: Prepared,
     options: TrainingOptions,
     callbacks: list[L.Callback],
+    saved: Checkpoints | None,
     *,
     validate: bool = True,
 ) -> tuple[torch.nn.Module, L.Trainer]:
-    """One training from the seed on; the network on the CPU in evaluation mode, and the trainer.
+    """One training from the seed, or a checkpoint, on; the network on the CPU in evaluation mode, and
+    the trainer.
 
     Its logits are those of the classes as they come, whatever their weights in training.
     """
@@ -280,16 +312,17 @@ def _fit(
         )
         trainer = _trainer(
             options,
-            callbacks,
+            callbacks if saved is None else [*callbacks, saved],
             limit_val_batches=None if validate else 0,
-            enable_checkpointing=any(isinstance(c, ModelCheckpoint) for c in callbacks),
+            enable_checkpointing=saved is not None,
         )
+        start = None if saved is None else newest(Path(saved.directory or "."))
         before = signal.getsignal(signal.SIGINT)
         try:
             with threads_for(
                 task, resolve_batch_size(options.batch_size, len(prepared.split.train))
             ):
-                trainer.fit(task, data)
+                trainer.fit(task, data, ckpt_path=start, weights_only=True)
         except SystemExit:  # what Lightning makes of SIGINT and SIGTERM
             number = signal.SIGTERM if trainer.received_sigterm else signal.SIGINT
             raise Stopped(number) from None
@@ -371,11 +404,12 @@ def quiet_lightning() -> Iterator[None]:
 def _reason(trainer: L.Trainer, options: TrainingOptions) -> str:
     if trainer.current_epoch >= (options.max_epochs or 0):
         return "all epochs run"
-    if not math.isfinite(float(trainer.callback_metrics["val_loss"])):
-        return "validation loss no longer finite"
     for callback in trainer.callbacks:  # pyright: ignore[reportAttributeAccessIssue]
-        if isinstance(callback, EarlyStopping) and callback.stopped_epoch:
-            return f"validation loss no better for {options.patience} epochs"
+        if isinstance(callback, EarlyStopping):
+            if callback.stopping_reason == EarlyStoppingReason.NON_FINITE_METRIC:
+                return "validation loss no longer finite"
+            if callback.stopped_epoch:
+                return f"validation loss no better for {options.patience} epochs"
         if isinstance(callback, StopOnGradientNorm) and callback.norm < callback.threshold:
             return f"gradient norm below {callback.threshold:g}"
     return (

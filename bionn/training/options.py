@@ -59,6 +59,7 @@ class TrainingOptions:
         precision: as Lightning's ``precision``.
         ensemble: networks that are trained, each from a seed of its own, and averaged.
         seed: of initial weights, order of rows and dropout.
+        checkpoint_seconds: between two checkpoints of a long epoch; there is one at the end of each.
     """
 
     hidden: Sequence[int] | None = None
@@ -88,6 +89,7 @@ class TrainingOptions:
     precision: str = "32-true"
     ensemble: int = 1
     seed: int = 0
+    checkpoint_seconds: float = 60.0
 
 
 def choose(options: TrainingOptions, prepared: Prepared) -> TrainingOptions:

@@ -1,4 +1,4 @@
-"""A signal ends a run with its code, keeps the run that was there, and leaves no file behind."""
+"""A signal ends a run with its code and keeps the run that was there; what is saved can be resumed."""
 
 from __future__ import annotations
 
@@ -10,7 +10,8 @@ from pathlib import Path
 
 import pytest
 
-from bionn import artifact
+from bionn import artifact, pipeline
+from bionn.cli.main import main
 from bionn.models import MLP
 from tests.small_sets import prepared, sequences, write_fasta
 
@@ -19,10 +20,17 @@ BIONN = Path(sys.executable).with_name("bionn")
 DATA = ROOT / "data" / "promoters_simulated"
 
 
-@pytest.mark.parametrize(("number", "code"), [(signal.SIGINT, 130), (signal.SIGTERM, 143)])
-def test_a_signal_while_training(number: signal.Signals, code: int, tmp_path: Path) -> None:
+@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM, signal.SIGUSR1])
+def test_a_signal_while_training(number: signal.Signals, tmp_path: Path) -> None:
     command = [str(BIONN), "run", str(DATA / "promoters.fasta"), "--overwrite", "--out", "out"]
-    command += ["--labels", str(DATA / "labels.csv"), "--hidden", "8", "--no-refit"]
+    command += [
+        "--labels",
+        str(DATA / "labels.csv"),
+        "--hidden",
+        "8",
+        "--no-refit",
+        "--no-baselines",
+    ]
     subprocess.run([*command, "--max-epochs", "1"], cwd=tmp_path, check=True, capture_output=True)
     before = {path: path.read_bytes() for path in tmp_path.rglob("*") if path.is_file()}
     endless = [*command, "--max-epochs", "100000", "--patience", "100000"]
@@ -35,18 +43,46 @@ def test_a_signal_while_training(number: signal.Signals, code: int, tmp_path: Pa
         # A shell that starts the tests in the background makes them, and the child, ignore SIGINT.
         preexec_fn=lambda: signal.signal(signal.SIGINT, signal.SIG_DFL),
     )
+    kept = tmp_path / ".out.unfinished"
     try:
         deadline = time.monotonic() + 120
-        while not list(tmp_path.glob(".out.*/checkpoints/*")) and time.monotonic() < deadline:
+        while not list(kept.glob("checkpoints/*.ckpt")) and time.monotonic() < deadline:
             time.sleep(0.1)
         process.send_signal(number)
         _, error = process.communicate(timeout=120)
     finally:
         process.kill()
         process.wait()
-    assert process.returncode == code, error
-    assert error.strip() == f"bionn run: stopped by {number.name}; nothing was written"
-    assert {path: path.read_bytes() for path in tmp_path.rglob("*") if path.is_file()} == before
+    assert process.returncode == 3, error
+    assert error.strip() == (
+        f"bionn run: stopped by {number.name}; saved: the same command with --resume goes on exactly"
+    )
+    after = {path: path.read_bytes() for path in tmp_path.rglob("*") if path.is_file()}
+    assert {path: text for path, text in after.items() if kept not in path.parents} == before
+    assert (kept / "checkpoints" / "last.ckpt").is_file()
+
+
+@pytest.mark.parametrize(("number", "code"), [(signal.SIGINT, 130), (signal.SIGTERM, 143)])
+def test_a_signal_before_anything_is_saved(
+    number: signal.Signals, code: int, tmp_path: Path, monkeypatch, capsys
+) -> None:
+    """While the settings are written: nothing could be gone on with, and nothing stays."""
+
+    def send(*_: object, **__: object) -> None:
+        signal.raise_signal(number)
+
+    monkeypatch.setattr(pipeline, "write_splits", send)
+    monkeypatch.chdir(tmp_path)
+    before = signal.signal(signal.SIGINT, signal.default_int_handler)
+    try:
+        command = ["run", str(DATA / "promoters.fasta"), "--labels", str(DATA / "labels.csv")]
+        assert main([*command, "--out", "out"]) == code
+    finally:
+        signal.signal(signal.SIGINT, before)
+    assert capsys.readouterr().err.endswith(
+        f"bionn run: stopped by {number.name}; nothing was written\n"
+    )
+    assert not list(tmp_path.iterdir())
 
 
 @pytest.mark.parametrize(("number", "code"), [(signal.SIGINT, 130), (signal.SIGTERM, 143)])
