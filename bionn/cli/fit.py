@@ -20,7 +20,7 @@ from bionn.data.resident import ResidentDataModule
 from bionn.errors import InputError, Stopped, did_you_mean
 from bionn.tasks.base import Task
 from bionn.training.callbacks import SaveModel
-from bionn.training.fit import quiet_lightning
+from bionn.training.loop import quiet_lightning
 
 LINKS = {
     "input_shape": "model.init_args.in_features",

@@ -2,25 +2,17 @@
 
 from __future__ import annotations
 
-import contextlib
-import logging
 import math
 import shutil
-import signal
 import sys
-import threading
 import time
-import warnings
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass, replace
-from functools import partial
 from pathlib import Path
-from typing import Any
 
 import lightning as L
 import numpy as np
 import torch
-from lightning.fabric.utilities.exceptions import MisconfigurationException
 from lightning.pytorch.callbacks import EarlyStopping
 from lightning.pytorch.callbacks.early_stopping import EarlyStoppingReason
 from rich.console import Console
@@ -29,13 +21,9 @@ from bionn.data.augment import Augmentation
 from bionn.data.batches import resolve_batch_size
 from bionn.data.prepared import Prepared
 from bionn.data.resident import ResidentDataModule, pack
-from bionn.errors import InputError, Stopped
-from bionn.models.decision import class_weights, take_off
+from bionn.errors import InputError
+from bionn.models.decision import class_weights
 from bionn.models.heads import find_objective
-from bionn.models.mlp import MLP
-from bionn.tasks.base import Task
-from bionn.tasks.classifier import Classifier
-from bionn.tasks.regressor import Regressor
 from bionn.training.callbacks import (
     EpochLog,
     EpochProgress,
@@ -44,13 +32,11 @@ from bionn.training.callbacks import (
     StopOnGradientNorm,
     StopOnLossChange,
 )
-from bionn.training.checkpoints import LAST, NEXT, PREVIOUS, clear, newest
+from bionn.training.checkpoints import LAST, NEXT, PREVIOUS, clear
+from bionn.training.loop import build_task, fit_once, make_trainer, quiet_lightning
 from bionn.training.options import TrainingOptions
 from bionn.training.resume import Checkpoints
 from bionn.training.seeds import seeded
-
-SMALL_STEP = 2**26
-"""Multiply-adds of a forward pass below which a second thread does not pay."""
 
 
 @dataclass(frozen=True)
@@ -79,37 +65,6 @@ class Trained:
     seconds_before: float
     reason: str
     members: tuple[Trained, ...] = ()
-
-
-def build_task(prepared: Prepared, options: TrainingOptions) -> Task:
-    """The MLP that the data and the options call for, inside its Lightning module."""
-    assert options.hidden is not None
-    targets = prepared.targets
-    model = MLP(
-        prepared.encoder.input_shape,
-        options.hidden,
-        targets.num_outputs,
-        activation=options.activation,
-        dropout=options.dropout or 0.0,
-        input_dropout=options.input_dropout or 0.0,
-        init=options.init,
-    )
-    if targets.task == "regression":
-        make_task = partial(Regressor, target_names=targets.names)
-    else:
-        weight = None if options.class_weight == "none" else options.class_weight
-        make_task = partial(
-            Classifier, classes=targets.classes, class_weight=weight, objective=options.objective
-        )
-    assert options.learning_rate is not None
-    assert options.weight_decay is not None
-    return make_task(
-        model,
-        learning_rate=options.learning_rate,
-        weight_decay=options.weight_decay,
-        compile=options.compile,
-        cuda_graphs=options.cuda_graphs,
-    )
 
 
 def check(prepared: Prepared, options: TrainingOptions) -> None:
@@ -147,7 +102,7 @@ def check(prepared: Prepared, options: TrainingOptions) -> None:
     _check_imbalance(prepared, options)
     with seeded(options.seed), quiet_lightning():
         build_task(prepared, options)
-        device = _trainer(options, [], enable_checkpointing=False).strategy.root_device
+        device = make_trainer(options, [], enable_checkpointing=False).strategy.root_device
     if options.cuda_graphs and device.type != "cuda":
         raise InputError(
             f"cuda-graphs: a GPU of NVIDIA needed, device {device.type} found; leave it out"
@@ -234,7 +189,7 @@ def train(
         watching.append(EpochLog(directory / "metrics.csv"))
     if console is not None:
         watching.append(EpochProgress(console))
-    selected, trainer = _fit(prepared, options, watching, saved[0])
+    selected, trainer = fit_once(prepared, options, watching, saved[0])
     if best.epoch is None:
         raise InputError(
             "training: the validation loss was never a finite number; lower the learning rate, or "
@@ -247,7 +202,7 @@ def train(
         refitting: list[L.Callback] = [StopAfter(epoch)]
         if console is not None:
             refitting.append(EpochProgress(console, "refitting", epochs=epoch))
-        model, _ = _fit(joined, options, refitting, saved[1], validate=False)
+        model, _ = fit_once(joined, options, refitting, saved[1], validate=False)
     reason = _reason(trainer, options)
     before = sum(checkpoints.restored_seconds for checkpoints in saved if checkpoints)
     if console is not None:
@@ -284,121 +239,6 @@ def tidy(directory: Path) -> None:
     for folder in (directory / "checkpoints", *directory.glob("members/*/checkpoints")):
         clear(folder, NEXT, PREVIOUS)
         shutil.rmtree(folder / "refit", ignore_errors=True)
-
-
-def _fit(
-    prepared: Prepared,
-    options: TrainingOptions,
-    callbacks: list[L.Callback],
-    saved: Checkpoints | None,
-    *,
-    validate: bool = True,
-) -> tuple[torch.nn.Module, L.Trainer]:
-    """One training from the seed, or a checkpoint, on; the network on the CPU in evaluation mode, and
-    the trainer.
-
-    Its logits are those of the classes as they come, whatever their weights in training.
-    """
-    assert options.batch_size is not None
-    with seeded(options.seed), quiet_lightning():
-        task = build_task(prepared, options)
-        data = ResidentDataModule(
-            lambda: prepared,
-            batch_size=options.batch_size,
-            seed=options.seed,
-            augment=options.augment,
-            sampler=options.sampler,
-            packed=options.packed,
-        )
-        trainer = _trainer(
-            options,
-            callbacks if saved is None else [*callbacks, saved],
-            limit_val_batches=None if validate else 0,
-            enable_checkpointing=saved is not None,
-        )
-        start = None if saved is None else newest(Path(saved.directory or "."))
-        before = signal.getsignal(signal.SIGINT)
-        try:
-            with threads_for(
-                task, resolve_batch_size(options.batch_size, len(prepared.split.train))
-            ):
-                trainer.fit(task, data, ckpt_path=start, weights_only=True)
-        except SystemExit:  # what Lightning makes of SIGINT and SIGTERM
-            number = signal.SIGTERM if trainer.received_sigterm else signal.SIGINT
-            raise Stopped(number) from None
-        except _compiler_errors(options) as error:
-            reason = str(getattr(error, "inner_exception", error)).strip().splitlines()[0]
-            raise InputError(f"compile: {reason}; leave it out, or mend that") from error
-        finally:
-            if threading.current_thread() is threading.main_thread():
-                signal.signal(signal.SIGINT, before)
-    model = task.model.cpu().eval()
-    if task.logit_shift is not None:
-        fits = take_off(model, task.logit_shift.cpu().double().numpy())
-        assert fits, "an MLP's last layer has a bias"
-    return model, trainer
-
-
-def _compiler_errors(options: TrainingOptions) -> tuple[type[Exception], ...]:
-    """What goes wrong where ``torch.compile`` lacks something, a C++ compiler for one."""
-    if not (options.compile or options.cuda_graphs):
-        return ()
-    from torch._dynamo.exc import TorchDynamoException
-
-    return (TorchDynamoException,)
-
-
-def _trainer(options: TrainingOptions, callbacks: list[L.Callback], **settings: Any) -> L.Trainer:
-    """A quiet trainer on one device."""
-    try:
-        return L.Trainer(
-            accelerator=options.device,
-            devices=1,
-            precision=options.precision,  # pyright: ignore[reportArgumentType]
-            max_epochs=options.max_epochs,
-            gradient_clip_val=options.gradient_clip,
-            callbacks=callbacks,
-            logger=False,
-            enable_progress_bar=False,
-            enable_model_summary=False,
-            num_sanity_val_steps=0,
-            **settings,
-        )
-    except (ValueError, MisconfigurationException) as error:
-        raise InputError(f"device, precision: {str(error).splitlines()[0]}") from None
-
-
-@contextlib.contextmanager
-def threads_for(network: torch.nn.Module, batch_size: int) -> Iterator[None]:
-    """One thread for the block if a step is so small that waking a second one costs more than it does.
-
-    Args:
-        network: what is trained.
-        batch_size: rows a step.
-    """
-    before = torch.get_num_threads()
-    if batch_size * sum(parameter.numel() for parameter in network.parameters()) < SMALL_STEP:
-        torch.set_num_threads(1)
-    try:
-        yield
-    finally:
-        torch.set_num_threads(before)
-
-
-@contextlib.contextmanager
-def quiet_lightning() -> Iterator[None]:
-    """Silence Lightning's greetings and advice for the block; errors still come through."""
-    loggers = [logging.getLogger(name) for name in ("lightning.pytorch", "lightning.fabric")]
-    levels = [logger.level for logger in loggers]
-    for logger in loggers:
-        logger.setLevel(logging.ERROR)
-    try:
-        with warnings.catch_warnings():
-            warnings.filterwarnings("ignore", module=r"lightning\..*")
-            yield
-    finally:
-        for logger, level in zip(loggers, levels, strict=True):
-            logger.setLevel(level)
 
 
 def _reason(trainer: L.Trainer, options: TrainingOptions) -> str:

@@ -15,7 +15,8 @@ from bionn.data.samples import DataOptions
 from bionn.errors import InputError
 from bionn.models import MLP
 from bionn.tasks import Classifier, Regressor
-from bionn.training.fit import build_task, check, train
+from bionn.training.fit import check, train
+from bionn.training.loop import build_task
 from bionn.training.options import TrainingOptions, choose
 from tests.small_sets import prepared, sequences
 

@@ -13,7 +13,7 @@ import torch
 
 from bionn.data.resident import ResidentDataModule
 from bionn.errors import InputWarning, Stopped
-from bionn.training import fit
+from bionn.training import fit, loop
 from bionn.training.checkpoints import LAST, PREVIOUS
 from bionn.training.fit import Trained, train
 from bionn.training.options import TrainingOptions, choose
@@ -226,8 +226,8 @@ def test_in_a_trainer_of_ones_own(limit, interval, events, tmp_path) -> None:
     data = SETS["binary"]
 
     def fit_it(folder: Path, start: Path | None = None) -> list[bytes]:
-        with seeded(1), fit.quiet_lightning():
-            task = fit.build_task(data, options_for("binary"))
+        with seeded(1), loop.quiet_lightning():
+            task = loop.build_task(data, options_for("binary"))
             module = ResidentDataModule(lambda: data, batch_size=16, augment=["mask:0.1"])
             trainer = L.Trainer(
                 accelerator="cpu",
