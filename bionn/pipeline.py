@@ -171,9 +171,10 @@ def run(
 
 
 def told(console: Console, directory: Path, metrics: dict[str, Any]) -> RunResult:
-    """Make the page of a whole run, and print its scores."""
+    """Make the page of a whole run, if it is not there, and print its scores."""
+    page = directory / "report.html"
     try:
-        shown = f"page: {write_page(directory)}"
+        shown = f"page: {page if page.exists() else write_page(directory)}"
     except InputError as error:  # what has been trained is not lost for a page
         shown = f"warning: no page could be made: {error}"
     print_result(console, directory, metrics)
