@@ -10,17 +10,24 @@ import signal
 import sys
 from collections.abc import Iterator, Sequence
 from importlib import import_module
+from pathlib import Path
+from typing import Any
 from unittest import mock
 
 from jsonargparse import ArgumentError
 from lightning.fabric.utilities.exceptions import MisconfigurationException
+from lightning.pytorch import Callback, Trainer
 from lightning.pytorch.cli import LightningArgumentParser, LightningCLI
+from lightning.pytorch.loggers import CSVLogger
 
+from bionn.cli.parser import noted
 from bionn.data.resident import ResidentDataModule
 from bionn.errors import InputError, Stopped, did_you_mean
 from bionn.tasks.base import Task
 from bionn.training.callbacks import SaveModel
+from bionn.training.checkpoints import last_checkpoint
 from bionn.training.loop import quiet_lightning
+from bionn.training.resume import Checkpoints
 
 LINKS = {
     "input_shape": "model.init_args.in_features",
@@ -32,7 +39,17 @@ LINKS = {
 """What the data module finds, and the argument of the task or its network that it becomes."""
 
 
-OPTIONS = ("config", "ckpt_path", "model", "data", "trainer", "seed_everything", "print_config")
+OPTIONS = (
+    "config",
+    "ckpt_path",
+    "model",
+    "data",
+    "trainer",
+    "checkpoints",
+    "save_model",
+    "seed_everything",
+    "print_config",
+)
 """The options that stand before a dot."""
 
 
@@ -41,7 +58,26 @@ LONGEST = 400
 
 
 class Command(LightningCLI):
-    """A ``LightningCLI`` that fills in what only the data can tell, and saves the model."""
+    """A ``LightningCLI`` that fills in what only the data can tell, saves the model, and can resume."""
+
+    def _parse_ckpt_path(self) -> None:
+        """Find the checkpoint that ``last`` means; nothing else is taken from one before its turn."""
+        given = self.config[self.config["subcommand"]]
+        given["weights_only"] = True
+        if given.get("ckpt_path") != "last":
+            return
+        root = Path(given["trainer"].get("default_root_dir") or ".")
+        found = last_checkpoint(root, given["checkpoints"].get("directory"))
+        given["ckpt_path"] = None if found is None else str(found)
+        print("resume: no checkpoint yet" if found is None else f"resume: {found}")
+
+    def _instantiate_trainer(self, config: dict[str, Any], callbacks: list[Callback]) -> Trainer:
+        """Log to CSV whatever loggers are installed; leave out our checkpoints where none are wanted."""
+        if config.get("logger") in (None, True):
+            config["logger"] = CSVLogger(config.get("default_root_dir") or ".")
+        if config.get("enable_checkpointing") is False or config.get("fast_dev_run"):
+            callbacks = [c for c in callbacks if not isinstance(c, Checkpoints)]
+        return super()._instantiate_trainer(config, callbacks)
 
     def before_instantiate_classes(self) -> None:
         """Refuse to score a network that was never trained."""
@@ -52,12 +88,13 @@ class Command(LightningCLI):
             )
 
     def add_arguments_to_parser(self, parser: LightningArgumentParser) -> None:
-        """Link data to task and network; add ``save_model``."""
+        """Link data to task and network; add ``save_model`` and ``checkpoints``."""
         for source, target in LINKS.items():
             parser.link_arguments(
                 f"data.{source}", f"model.init_args.{target}", apply_on="instantiate"
             )
         parser.add_lightning_class_args(SaveModel, "save_model")
+        parser.add_lightning_class_args(Checkpoints, "checkpoints")
 
 
 def fit(arguments: Sequence[str]) -> int:
@@ -79,7 +116,7 @@ def _run(verb: str, arguments: Sequence[str]) -> int:
     quiet = {"exit_on_error": False, "allow_abbrev": False}
     if not arguments:
         raise InputError(f"a configuration needed: bionn {verb} --config FILE; see README.md")
-    with _command_line([verb, *arguments]), quiet_lightning():
+    with noted(), _command_line([verb, *arguments]), quiet_lightning():
         try:
             Command(
                 Task,

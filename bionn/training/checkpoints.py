@@ -117,6 +117,24 @@ def newest(directory: Path) -> Path | None:
     return None
 
 
+def last_checkpoint(root: Path, directory: str | None = None) -> Path | None:
+    """The newest whole checkpoint of the last training under Lightning's command that left one.
+
+    Args:
+        root: where Lightning puts ``lightning_logs/version_0``, ``version_1``, ...
+        directory: where the checkpoints are, if they were told to be elsewhere.
+    """
+    if directory is not None:
+        return newest(Path(directory))
+    numbered = [path for path in root.glob("*/version_*") if path.name[8:].isdecimal()]
+    numbered.sort(key=lambda path: int(path.name[8:]), reverse=True)
+    for folder in (*numbered, root):
+        found = newest(folder / "checkpoints")
+        if found is not None:
+            return found
+    return None
+
+
 def clear(directory: Path, *names: str) -> None:
     """Remove checkpoints of these names, and what a process left there that was killed in writing."""
     for path in [*(directory / name for name in names), *directory.glob(".*.ckpt.*")]:

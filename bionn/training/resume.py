@@ -21,7 +21,8 @@ from lightning.pytorch.trainer.states import TrainerFn
 from torch.utils._pytree import tree_leaves
 
 from bionn.data.batches import ResidentBatches
-from bionn.errors import Stopped
+from bionn.data.resident import ResidentDataModule
+from bionn.errors import InputError, Stopped
 from bionn.training.checkpoints import NEXT, WholeFiles, clear, keep
 from bionn.training.seeds import random_states, restore_random_states
 
@@ -62,6 +63,7 @@ class Checkpoints(Checkpoint):
         self.restored_seconds = 0.0
         self._restored: dict[str, Any] | None = None
         self._handlers: dict[int, Any] = {}
+        self._data: dict[str, Any] = {}
         self._asked: int | None = None
         self._step: int | None = None
         self._has_saved = False
@@ -74,8 +76,10 @@ class Checkpoints(Checkpoint):
         strategy = trainer.strategy
         if type(strategy.checkpoint_io) is TorchCheckpointIO:
             strategy.checkpoint_io = WholeFiles()
-        if stage == "fit" and trainer.is_global_zero:
-            clear(self._folder(trainer))
+        if stage == "fit":
+            self._data = data_of(trainer)
+            if trainer.is_global_zero:
+                clear(self._folder(trainer))
 
     def on_load_checkpoint(
         self, trainer: L.Trainer, pl_module: L.LightningModule, checkpoint: dict[str, Any]
@@ -84,6 +88,7 @@ class Checkpoints(Checkpoint):
         del pl_module
         self._restored = checkpoint.get(KEY)
         if self._restored is not None and trainer.state.fn == TrainerFn.FITTING:
+            refuse_other_data(self._restored["data"], self._data)
             trainer.should_stop = self._restored["should_stop"]
             self.restored_seconds = self._restored["seconds"]
             self._has_saved = True
@@ -104,6 +109,7 @@ class Checkpoints(Checkpoint):
             "random": states,
             "step": step % max(int(trainer.num_training_batches), 1),
             "should_stop": bool(trainer.should_stop),
+            "data": self._data,
             "seconds": self.restored_seconds + time.monotonic() - self._begun,
         }
         if self._step is not None:
@@ -215,6 +221,36 @@ class Checkpoints(Checkpoint):
         self._has_saved = True
         self._last = time.monotonic()
         self._cost = self._last - begun
+
+
+def data_of(trainer: L.Trainer) -> dict[str, Any]:
+    """What decides which rows a step has; nothing for a data module that is not ours."""
+    data = getattr(trainer, "datamodule", None)
+    if not isinstance(data, ResidentDataModule):
+        return {}
+    return {
+        "batch_size": data.batch_size,
+        "seed": data.seed,
+        "augment": list(data.augment),
+        "sampler": data.sampler,
+        "split": data.prepared.split_hash(),
+        "data": data.prepared.data_hash(),
+    }
+
+
+def refuse_other_data(before: dict[str, Any], now: dict[str, Any]) -> None:
+    """Refuse to go on in the middle of other batches.
+
+    Raises:
+        InputError: names what differs.
+    """
+    for name, value in before.items():
+        if name in now and now[name] != value:
+            what = "" if name in ("split", "data") else f" ({value!r}, now {now[name]!r})"
+            raise InputError(
+                f"ckpt_path: the {name} differs from that of the training{what}; leave it as it was, or "
+                "train anew without ckpt_path"
+            )
 
 
 def _is_last(trainer: L.Trainer) -> bool:

@@ -1,6 +1,8 @@
 """``bionn fit``, ``validate``, ``test``: from a YAML file to a model, and slips in one line."""
 
 import json
+import shutil
+import signal
 import subprocess
 import sys
 from pathlib import Path
@@ -12,6 +14,7 @@ import yaml
 
 import bionn
 from bionn.cli.main import main
+from bionn.training.resume import Checkpoints
 from tests.small_sets import expression, sequences, write_fasta
 
 COMMAND = str(Path(sys.executable).with_name("bionn"))
@@ -209,3 +212,59 @@ def test_a_task_that_does_not_fit_the_targets_is_refused(folder: Path, capsys) -
     error = capsys.readouterr().err
     assert "Regressor is for regression, the data's targets are binary" in error
     assert not list(Path().rglob("manifest.json"))
+
+
+LONG = ["--trainer.max_epochs=6", "--data.init_args.batch_size=8", "--checkpoints.seconds=0"]
+
+
+def stop_after(saves: int, monkeypatch) -> None:
+    """Have the process be sent SIGTERM after so many checkpoints."""
+    real, calls = Checkpoints._save, iter(range(10**6))
+
+    def save(self: Checkpoints, *arguments: Any) -> None:
+        real(self, *arguments)
+        if next(calls) == saves:
+            signal.raise_signal(signal.SIGTERM)
+
+    monkeypatch.setattr(Checkpoints, "_save", save)
+
+
+@pytest.mark.parametrize("name", ["mlp", "linear"])
+def test_ckpt_path_last_goes_on_exactly(name: str, folder: Path, monkeypatch, capsys) -> None:
+    command = ["fit", "--config", f"{name}.yaml", *LONG, "--ckpt_path", "last"]
+    assert main(command) == 0
+    assert "resume: no checkpoint yet" in capsys.readouterr().out
+    whole = json.loads(latest("manifest.json").read_text())["weights_sha256"]
+    shutil.rmtree("lightning_logs")
+    for saves in (3, 7):
+        with monkeypatch.context() as patch:
+            stop_after(saves, patch)
+            assert main(command) == 3
+        assert "saved: the same command with --ckpt_path last goes on" in capsys.readouterr().err
+    assert not list(Path().rglob("manifest.json"))
+    newest = latest("last.ckpt")
+    newest.write_bytes(newest.read_bytes()[:-1000])
+    assert main(command) == 0
+    shown = capsys.readouterr()
+    assert "previous.ckpt" in shown.out
+    assert "damaged, passed over; going on from previous.ckpt" in shown.err
+    assert json.loads(latest("manifest.json").read_text())["weights_sha256"] == whole
+
+
+def test_other_batches_are_not_gone_on_with(folder: Path, capsys) -> None:
+    assert main(["fit", "--config", "mlp.yaml"]) == 0
+    capsys.readouterr()
+    command = ["fit", "--config", "mlp.yaml", "--ckpt_path", "last", "--trainer.max_epochs=2"]
+    assert main([*command, "--data.init_args.batch_size=8"]) == 2
+    error = capsys.readouterr().err
+    assert "ckpt_path: the batch_size differs from that of the training (256, now 8)" in error
+    labels = pd.read_csv("l.csv")
+    labels.loc[0, "label"] = "yes" if labels.loc[0, "label"] == "no" else "no"
+    labels.to_csv("l.csv", index=False)
+    assert main(command) == 2
+    assert "differs from that of the training; leave it as it was" in capsys.readouterr().err
+
+
+def test_checkpoints_can_be_done_without(folder: Path) -> None:
+    assert main(["fit", "--config", "mlp.yaml", "--trainer.enable_checkpointing=false"]) == 0
+    assert not list(Path().rglob("*.ckpt"))
