@@ -201,7 +201,7 @@ def train_and_test(
         console: what the progress is drawn on.
         baselines: fit and score the baselines too.
         explain: explain test samples too.
-        identity: how alike the nearest training or validation row of each test row is; None if unknown.
+        identity: of each sample with the most alike one that it was not tested with; None if unknown.
 
     Returns:
         What the averages need, and the seconds of a training that was interrupted and went on.
