@@ -177,8 +177,7 @@ def write_config(
     """``config.yaml``: every option as settled; ``bionn run --config`` of it is the same run."""
     options = every_option(sources, data, training)
     with replacing(directory / name) as file:
-        file.write(f"{CONFIG_HEAD}; repeat it with: bionn run --config {name} --out DIR
-")
+        file.write(f"{CONFIG_HEAD}; repeat it with: bionn run --config {name} --out DIR\n")
         yaml.safe_dump(options, file, sort_keys=False, allow_unicode=True)
 
 
