@@ -1,4 +1,4 @@
-"""What the four lecture experiments share: options, settings, tables, files and the figures' look."""
+"""What the lecture's experiments share: options, settings, tables, files and the figures' look."""
 
 from __future__ import annotations
 

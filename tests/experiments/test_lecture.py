@@ -1,5 +1,6 @@
 """The lecture's experiments show what they claim, and their scripts run and leave their files."""
 
+import math
 import os
 import subprocess
 import sys
@@ -10,9 +11,11 @@ import pytest
 import torch
 import yaml
 
+from bionn.training.fit import train
 from experiments.lecture.backpropagation import run as backpropagation
 from experiments.lecture.backpropagation.networks import NETWORKS
 from experiments.lecture.common import read_settings, table
+from experiments.lecture.design_space import run as design_space
 from experiments.lecture.forward_pass import run as forward_pass
 from experiments.lecture.gradient_descent import run as gradient_descent
 from experiments.lecture.single_neurons import run as single_neurons
@@ -188,7 +191,24 @@ SCRIPTS = {  # the files each leaves, and settings that make it quick: its resul
         {"epochs.csv", "trajectories.png", "losses.png", "termination.png"},
         {"stop": {"gradient_norm": 1e-3, "max_epochs": 3}},
     ),
+    "design_space": (
+        {"networks.csv", "design_space.png"},
+        {"seeds": [0], "epochs": 1, "choices": {"depth": [0, 1], "activation": ["relu", "step"]}},
+    ),
 }
+
+
+def test_the_design_space_has_the_lectures_five_choices_and_judges_on_validation_rows():
+    settings = replace(settings_of(design_space), seeds=[0, 1], epochs=2)
+    assert set(settings.choices) == {"depth", "width", "activation", "objective", "init"}
+    assert all(settings.base[choice] in values for choice, values in settings.choices.items())
+    prepared = design_space.load(settings)
+    settings = replace(settings, choices={"init": ["zeros", "kaiming_uniform"], "depth": [2]})
+    zeros, base, again = design_space.sweep(settings, prepared)
+    assert zeros.losses == pytest.approx([math.log(2)] * 2, abs=1e-3)  # no unit learns anything
+    assert base._replace(choice="depth", value=2) == again
+    options = design_space.options_for(settings, prepared, settings.base)
+    assert base.losses[0] == train(prepared, options).val_loss
 
 
 @pytest.fixture(scope="module")
