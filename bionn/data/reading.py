@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Collection, Iterator, Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import replace
 from pathlib import Path
-from typing import NamedTuple, cast
+from typing import NamedTuple
 
 import numpy as np
 import pandas as pd
@@ -22,7 +22,7 @@ from bionn.data.columns import (
 from bionn.data.joining import join, repeated
 from bionn.data.opening import joined_name, open_inputs, open_sheet
 from bionn.data.orientation import oriented
-from bionn.data.records import PackedRecords, id_array, pack_cells
+from bionn.data.records import PackedRecords, arrow_texts, id_array, pack_cells, text_lists
 from bionn.data.samples import DataOptions, Samples, Source, concatenate
 from bionn.errors import FormatError, InputError, did_you_mean
 from bionn.formats.fasta import all_different, unique_ids
@@ -339,7 +339,7 @@ def _id_groups(samples: Samples, options: DataOptions) -> list[str]:
 
 
 def _with_unique_ids(samples: Samples) -> Samples:
-    if all_different(cast(Collection[str], samples.table["id"].array)):
+    if all_different(text_lists(arrow_texts(samples.table["id"]))):
         return samples
     ids, renamed = unique_ids(samples.ids)
     if not renamed:

@@ -3,20 +3,25 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Callable, Sequence
-from dataclasses import dataclass, replace
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass
 from itertools import chain, takewhile
 from pathlib import Path
+from typing import Any, cast
 
 import pandas as pd
+import pyarrow as pa
 from pandas.api.extensions import ExtensionArray
 
 from bionn.errors import FormatError
-from bionn.formats.fasta import FastaRecords, IdRule, record_ids, unique_ids
+from bionn.formats.fasta import IdRule, all_different, record_ids, unique_ids
 from bionn.formats.intervals import chromosome_of
-from bionn.formats.sequence_files import sequence_blocks
+from bionn.formats.sequence_files import record_finder, sequence_columns
 from bionn.formats.table import Table
 from bionn.sequences.packed import PackedSequences, Packer
+
+_TEXTS = 4096
+"""Texts made of Arrow's at a time."""
 
 
 @dataclass(frozen=True)
@@ -65,40 +70,66 @@ def read_records(
         InputError: no such file.
         FormatError: a file that cannot be read, or a header without the pattern; says file and line.
     """
-    packer, ids = packer or Packer(), []
+    where = record_finder(path)
+    packer, ids, records = packer or Packer(), [], 0
     found: dict[str, list[str]] = {name: [] for name in (pattern.groupindex if pattern else ())}
-    blocks = sequence_blocks(path, id_rule=id_rule if pattern is None else "full")
-    first = next(blocks)
-    where = replace(first, ids=[], sequences=[]).where
-    for block in chain([first], blocks):
-        packer.add(block.sequences)
+    for piece in sequence_columns(path, id_rule=id_rule if pattern is None else "full"):
+        packer.add_symbols(piece.symbols, piece.lengths)
+        own = piece.ids
         if pattern is not None:
-            _add_groups(found, pattern, block)
-        ids += block.ids if pattern is None else record_ids(block.ids, id_rule)
-    chromosomes = list(takewhile(bool, map(chromosome_of, ids)))
-    if len(chromosomes) == len(ids):
-        found.setdefault("chromosome", chromosomes)
-    ids, renamed = unique_ids(ids)
-    columns = pd.DataFrame(found, index=range(len(ids)))
-    return PackedRecords(first.path, id_array(ids), packer.packed(), renamed, where, columns)
+            headers = own.to_pylist()
+            _add_groups(found, pattern, headers, lambda row, first=records: where(first + row))
+            own = pa.array(record_ids(headers, id_rule), type=pa.large_string())
+        ids.append(own)
+        records += len(own)
+    whole = pa.chunked_array(ids)
+    if chromosome_of(whole[0].as_py()):
+        chromosomes = list(
+            takewhile(bool, map(chromosome_of, chain.from_iterable(text_lists(whole))))
+        )
+        if len(chromosomes) == records:
+            found.setdefault("chromosome", chromosomes)
+    unique, renamed = whole, 0
+    if not all_different(text_lists(whole)):
+        unique, renamed = unique_ids(whole.to_pylist())
+    columns = pd.DataFrame(found, index=range(records))
+    return PackedRecords(Path(path), id_array(unique), packer.packed(), renamed, where, columns)
 
 
-def _add_groups(found: dict[str, list[str]], pattern: re.Pattern[str], block: FastaRecords) -> None:
-    """The named groups in the headers of a block, ``""`` for one that takes no part."""
-    for record, header in enumerate(block.ids):
+def _add_groups(
+    found: dict[str, list[str]],
+    pattern: re.Pattern[str],
+    headers: Sequence[str],
+    where: Callable[[int], str],
+) -> None:
+    """The named groups in some headers, ``""`` for one that takes no part."""
+    for record, header in enumerate(headers):
         match = pattern.search(header)
         if match is None:
             raise FormatError(
-                f"{block.where(record)}: label-pattern {pattern.pattern!r} needed in the header, "
+                f"{where(record)}: label-pattern {pattern.pattern!r} needed in the header, "
                 f"{header[:60]!r} found; widen it, or correct the header"
             )
         for name, text in match.groupdict("").items():
             found[name].append(text)
 
 
-def id_array(ids: Sequence[str]) -> ExtensionArray:
+def id_array(ids: Sequence[str] | pa.ChunkedArray) -> ExtensionArray:
     """Ids at the cost of their letters: a Python object each would cost 50 bytes more."""
-    return pd.array(ids, dtype="string[pyarrow]")
+    return pd.array(cast(Any, ids), dtype="string[pyarrow]")
+
+
+def arrow_texts(column: pd.Series) -> pa.ChunkedArray:
+    """A column of text as Arrow holds it: not copied where it is held so already."""
+    found = pa.array(column, type=None if column.dtype == "string" else pa.large_string())
+    return found if isinstance(found, pa.ChunkedArray) else pa.chunked_array([found])
+
+
+def text_lists(texts: pa.ChunkedArray) -> Iterator[list[str]]:
+    """Strings that Arrow holds, some thousand at a time."""
+    for chunk in texts.chunks:
+        for start in range(0, len(chunk), _TEXTS):
+            yield chunk[start : start + _TEXTS].to_pylist()
 
 
 def pack_cells(cells: Sequence[str], where: Callable[[int], str]) -> PackedSequences:

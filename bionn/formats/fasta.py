@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Callable, Collection, Iterator
+from collections.abc import Callable, Collection, Iterable, Iterator
 from dataclasses import dataclass, replace
 from itertools import islice
 from pathlib import Path
@@ -12,7 +12,14 @@ from typing import Literal, NoReturn
 import numpy as np
 
 from bionn.errors import FormatError
-from bionn.formats.text import TABLE_SUFFIXES, TextBlock, existing_file, plain_suffix, text_blocks
+from bionn.formats.text import (
+    BLOCK,
+    TABLE_SUFFIXES,
+    TextBlock,
+    existing_file,
+    plain_suffix,
+    text_blocks,
+)
 
 IdRule = Literal["first", "full"]
 
@@ -23,13 +30,15 @@ BLOCK_RECORDS = 4096
 BLOCK_SYMBOLS = 1 << 24
 PIECE_SYMBOLS = 1 << 20
 
-_COMMENT = re.compile(r"\n;[^\n]*")
+COMMENT = re.compile(r"\n;[^\n]*")
+"""A comment, in the text of :func:`after_newlines`."""
+
 _HEADER = re.compile(r"\n>")
 
 
 def line_of_record(path: Path, record: int) -> int:
     """The line of a record's header (the file is scanned again: for messages)."""
-    for text, line in _after_newlines(path):
+    for text, line in after_newlines(path):
         count = text.count("\n>")
         if record < count:
             header = next(islice(_HEADER.finditer(text), record, None))
@@ -78,23 +87,27 @@ def is_fasta(path: str | Path) -> bool:
     suffix = plain_suffix(path)
     if suffix in FASTA_SUFFIXES | TABLE_SUFFIXES:
         return suffix in FASTA_SUFFIXES
-    for text, _ in _after_newlines(Path(path)):
-        if text := _COMMENT.sub("", text).lstrip():
+    for text, _ in after_newlines(Path(path)):
+        if text := COMMENT.sub("", text).lstrip():
             return text.startswith(">")
     return False
 
 
-def all_different(texts: Collection[str]) -> bool:
+def all_different(texts: Iterable[Collection[str]]) -> bool:
     """Whether no text stands twice (False also if two hashes of 64 bits happen to be equal).
 
     Eight bytes a text are needed, a tenth of what a set needs.
 
+    Args:
+        texts: in blocks of any size.
+
     Example:
-        >>> all_different(["a", "b"]), all_different(["a", "b", "a"])
+        >>> all_different([["a"], ["b"]]), all_different([["a", "b"], ["a"]])
         (True, False)
     """
-    hashes = np.sort(np.fromiter(map(hash, texts), dtype=np.int64, count=len(texts)))
-    return not (hashes[1:] == hashes[:-1]).any()
+    hashes = [np.fromiter(map(hash, block), np.int64, count=len(block)) for block in texts]
+    ordered = np.sort(np.concatenate([np.empty(0, np.int64), *hashes]))
+    return not (ordered[1:] == ordered[:-1]).any()
 
 
 def unique_ids(ids: list[str]) -> tuple[list[str], int]:
@@ -107,7 +120,7 @@ def unique_ids(ids: list[str]) -> tuple[list[str], int]:
         >>> unique_ids(["a", "b", "a", "a#2"])
         (['a', 'b', 'a#3', 'a#2'], 1)
     """
-    if all_different(ids):
+    if all_different([ids]):
         return ids, 0
     taken, seen, unique, renamed = set(ids), {}, [], 0
     for name in ids:
@@ -195,12 +208,12 @@ def read_pieces(
         check_records(replace(records, ids=ids[:whole], sequences=found[:whole]))
         return records
 
-    for text, line in _after_newlines(path):
-        rest, *starts = (_COMMENT.sub("", text) if ";" in text else text).split("\n>")
+    for text, line in after_newlines(path):
+        rest, *starts = (COMMENT.sub("", text) if ";" in text else text).split("\n>")
         if titles:
             bodies[-1] += rest
         elif rest.strip():
-            _refuse_start(path, text, line)
+            refuse_start(path, text, line)
         for start in starts:
             title, _, body = start.partition("\n")
             titles.append(title)
@@ -274,11 +287,13 @@ def check_records(block: FastaRecords) -> None:
 def _parse(path: Path) -> Iterator[tuple[list[str], list[str]]]:
     """Headers without ``>`` and sequences, as many as a block of text completes at a time."""
     title, body = None, []
-    for text, line in _after_newlines(path):
-        rest, *starts = (_COMMENT.sub("", text) if ";" in text else text).split("\n>")
+    for text, line in after_newlines(path):
+        rest, *starts = (COMMENT.sub("", text) if ";" in text else text).split("\n>")
         if title is None and rest.strip():
-            _refuse_start(path, text, line)
-        body.append(rest)
+            refuse_start(path, text, line)
+        body += _joined(
+            [rest]
+        )  # by itself: it begins with a line break, the others seldom hold one
         if not starts:
             continue
         titles, _, bodies = map(
@@ -294,7 +309,7 @@ def _parse(path: Path) -> Iterator[tuple[list[str], list[str]]]:
     yield [title], _joined(["".join(body)])
 
 
-def _refuse_start(path: Path, text: str, line: int) -> NoReturn:
+def refuse_start(path: Path, text: str, line: int) -> NoReturn:
     """Say which line before the first header is neither blank nor a comment."""
     lines = enumerate(text.split("\n"), line)
     line, found = next((n, t) for n, t in lines if t.strip() and not t.startswith(";"))
@@ -313,7 +328,7 @@ def _joined(bodies: list[str]) -> list[str]:
     return bodies
 
 
-def _after_newlines(path: Path) -> Iterator[TextBlock]:
+def after_newlines(path: Path, *, size: int = BLOCK) -> Iterator[TextBlock]:
     r"""The file's text, each line after a ``\n`` instead of before it; ``line`` is one less.
 
     So the beginning of a line can be searched for as ``\n>`` where a block begins, too. A line of
@@ -321,7 +336,7 @@ def _after_newlines(path: Path) -> Iterator[TextBlock]:
     """
     held: list[str] = []
     whole, first = True, 1
-    for text, line in text_blocks(path):
+    for text, line in text_blocks(path, size=size):
         first = first if held else line
         held.append(text)
         ends = text.endswith("\n")

@@ -11,6 +11,8 @@ from itertools import chain
 from pathlib import Path
 from typing import NamedTuple, NoReturn
 
+import numpy as np
+
 from bionn.errors import FormatError, InputError
 
 BLOCK = 1 << 17
@@ -99,7 +101,7 @@ def text_blocks(path: str | Path, *, size: int = BLOCK) -> Iterator[TextBlock]:
         if text:
             blank = blank and text.isspace()
             yield TextBlock(text, line)
-            line += text.count("\n")
+            line += np.count_nonzero(np.frombuffer(raw, dtype=np.uint8) == ord("\n"))
     try:
         decoder.decode(b"", final=True)
     except UnicodeDecodeError as error:

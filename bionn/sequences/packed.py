@@ -197,6 +197,20 @@ class Packer:
         self._buffer.add(sequences)
         self._lengths.append(np.fromiter(map(len, sequences), np.int64, count=len(sequences)))
 
+    def add_symbols(self, symbols: bytes, lengths: np.ndarray) -> None:
+        """Put symbols behind the others: the rest of the last sequence, then N sequences.
+
+        Args:
+            symbols: ASCII, one sequence after the other.
+            lengths: how many of them belong to the last sequence of what was added before, then to
+                each of the N: ``int64 (N + 1,)``.
+        """
+        self._buffer.symbols += symbols
+        if lengths[0]:
+            self._lengths[-1][-1] += lengths[0]
+        if len(lengths) > 1:
+            self._lengths.append(lengths[1:].copy())
+
     def packed(self) -> PackedSequences:
         """What has been added since this was last asked for."""
         lengths = np.concatenate([np.empty(0, np.int64), *self._lengths])

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import gzip
 from collections.abc import Callable
-from functools import partial
 from pathlib import Path
 
 import pytest
@@ -14,7 +13,7 @@ from hypothesis import strategies as st
 from bionn.errors import FormatError
 from bionn.formats import fasta
 from bionn.formats.fasta import IdRule, is_fasta, read_blocks, read_fasta, read_pieces, unique_ids
-from bionn.formats.text import text_blocks
+from tests.support.fasta import by_lines, cut_to
 from tests.support.refusals import refused
 
 Write = Callable[[str, str | bytes], Path]
@@ -133,23 +132,6 @@ def test_a_missing_file_counts_by_its_name(tmp_path: Path) -> None:
     assert not is_fasta(tmp_path / "absent.csv")
 
 
-def by_lines(text: str) -> list[tuple[str, str, int]] | int:
-    """Title, sequence and line of each record, told line by line, or the line of the first fault."""
-    records: list[tuple[str, str, int]] = []
-    for number, line in enumerate(text.split("\n"), 1):
-        if line.startswith(">"):
-            records.append((line[1:].strip(), "", number))
-        elif line.strip() and not line.startswith(";"):
-            if not records:
-                return number
-            title, sequence, start = records[-1]
-            records[-1] = (title, sequence + line.replace(" ", "").replace("\t", ""), start)
-    if not records:
-        return 1
-    faults = [line for title, sequence, line in records if not (title and sequence)]
-    return faults[0] if faults else records
-
-
 @given(
     st.lists(
         st.sampled_from([">a", ">b c", ">longer name", "AC", "ggt ", "A C", "", ";n >x", "T" * 40]),
@@ -165,7 +147,7 @@ def test_blocks_of_any_size_give_what_reading_line_by_line_gives(
     path.write_text(text)
     truth = by_lines(text)
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(fasta, "text_blocks", partial(text_blocks, size=size))
+        patch.setattr(fasta, "text_blocks", cut_to(size))
         if isinstance(truth, int):
             with refused(f"{path}:{truth}: " if text.strip() else "empty", kind=FormatError):
                 list(read_blocks(path, id_rule="full", records=records))
@@ -195,7 +177,7 @@ def test_pieces_of_any_size_give_what_reading_line_by_line_gives(
     path.write_text(text)
     truth = by_lines(text)
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(fasta, "text_blocks", partial(text_blocks, size=size))
+        patch.setattr(fasta, "text_blocks", cut_to(size))
         if isinstance(truth, int):
             with refused(f"{path}:{truth}: " if text.strip() else "empty", kind=FormatError):
                 list(read_pieces(path, id_rule="full", symbols=symbols))
@@ -220,7 +202,7 @@ def test_pieces_of_any_size_give_what_reading_line_by_line_gives(
 def test_a_header_a_comment_and_a_sequence_may_be_longer_than_a_block(
     write: Write, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(fasta, "text_blocks", partial(text_blocks, size=100))
+    monkeypatch.setattr(fasta, "text_blocks", cut_to(100))
     title, sequence = "x" * 1234, "ACGT" * 1000
     path = write("a.fa", f"; {'>' * 999}\n>{title} y\n{sequence}\n{sequence}\n>b\nGG")
     records = read_fasta(path)
@@ -233,7 +215,7 @@ def test_a_block_holds_few_symbols_where_records_are_long(
     write: Write, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(fasta, "BLOCK_SYMBOLS", 250)
-    monkeypatch.setattr(fasta, "text_blocks", partial(text_blocks, size=100))
+    monkeypatch.setattr(fasta, "text_blocks", cut_to(100))
     path = write("a.fa", "".join(f">{n}\n{'A' * 100}\n" for n in range(10)))
     blocks = list(read_blocks(path))
     assert [name for block in blocks for name in block.ids] == [str(n) for n in range(10)]
