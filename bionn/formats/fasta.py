@@ -236,8 +236,7 @@ def record_ids(titles: list[str], id_rule: IdRule) -> list[str]:
     together = "".join(titles)
     if all(titles) and together.split(None, 1) == [together]:
         return titles  # no blank in any: one search instead of one a header
-    words = [title.split(None, 1) for title in titles]
-    return [word[0] if word else "" for word in words]
+    return [(title.split(None, 1) or [""])[0] for title in titles]
 
 
 def regroup(
