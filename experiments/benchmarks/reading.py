@@ -16,7 +16,8 @@ import statistics
 import tempfile
 import time
 from collections import deque
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -32,15 +33,15 @@ WRAP = 60
 Read = Callable[[Path], Any]
 
 
-def parser(path: Path) -> SimpleFastaParser:
-    """Biopython's parser over a plain or compressed file."""
-    file = gzip.open(path, "rt") if path.suffix == ".gz" else path.open()
-    return SimpleFastaParser(file)
+def with_parser(path: Path, use: Callable[[Iterator[tuple[str, str]]], Any]) -> Any:
+    """What becomes of Biopython's titles and sequences of a plain or compressed file."""
+    with gzip.open(path, "rt") if path.suffix == ".gz" else path.open() as file:
+        return use(SimpleFastaParser(file))
 
 
 READERS: dict[str, Read] = {
-    "SimpleFastaParser": lambda path: deque(parser(path), maxlen=0),
-    "kept in a list": lambda path: list(parser(path)),
+    "SimpleFastaParser": lambda path: with_parser(path, partial(deque, maxlen=0)),
+    "kept in a list": lambda path: with_parser(path, list),
     "blocks": lambda path: deque(read_blocks(path), maxlen=0),
     "columns": lambda path: deque(read_columns(path), maxlen=0),
     "run": read_records,
@@ -53,7 +54,7 @@ def write_files(folder: Path, records: int, length: int) -> dict[str, Path]:
     files["gzip"] = folder / "plain.fa.gz"
     write_fasta(files["plain"], records, length)
     with files["wrapped"].open("w") as wrapped, files["described"].open("w") as described:
-        for title, text in parser(files["plain"]):
+        for title, text in with_parser(files["plain"], list):
             lines = (text[at : at + WRAP] for at in range(0, length, WRAP))
             wrapped.write("\n".join([f">{title}", *lines, ""]))
             described.write(f">{title} a made-up sequence, len={length}\n{text}\n")
@@ -67,7 +68,7 @@ def check(path: Path) -> None:
     Raises:
         AssertionError: an id or a sequence differs.
     """
-    truth = [(title.split()[0], text) for title, text in parser(path)]
+    truth = [(title.split()[0], text) for title, text in with_parser(path, list)]
     found = read_records(path)
     assert list(zip(found.ids, found.sequences, strict=True)) == truth
     blocks = [pair for b in read_blocks(path) for pair in zip(b.ids, b.sequences, strict=True)]
