@@ -157,12 +157,12 @@ def require_cells(table: Table, column: str, what: str) -> None:
     Raises:
         FormatError: there is one.
     """
-    for row, cell in enumerate(table.text(column)):
-        if not cell:
-            raise FormatError(
-                f"{table.where(row)}: column {column!r}: {what} needed, an empty cell found; "
-                "complete or remove the row"
-            )
+    row = table.texts(column).index("").as_py()
+    if row >= 0:
+        raise FormatError(
+            f"{table.where(row)}: column {column!r}: {what} needed, an empty cell found; "
+            "complete or remove the row"
+        )
 
 
 def some(names: Sequence[str], most: int = _SHOWN) -> str:

@@ -5,26 +5,37 @@ from __future__ import annotations
 import re
 from collections.abc import Callable
 from dataclasses import replace
+from typing import Any
 
 import numpy as np
 import pandas as pd
+import pyarrow as pa
 
 from bionn.data.columns import has_id_name, require_cells, some, target_columns
 from bionn.data.samples import DataOptions, Samples
 from bionn.errors import FormatError, InputError
 from bionn.formats.table import Table
+from bionn.formats.texts import all_different, arrow_texts, rows_of, text_array, text_lists
+
+_NAMED = 6
+"""Ids handed to a message: one more than it names."""
 
 
 def join(samples: Samples, sheet: Table, options: DataOptions) -> Samples:
     """Bring the sheet's targets and split columns to the samples, each id exactly once."""
-    ids = samples.ids
-    if len(set(ids)) < len(ids):
-        raise repeated(ids, samples.where)
+    ids = arrow_texts(samples.table["id"])
+    if not all_different(text_lists(ids)) and len(set(samples.ids)) < len(samples):
+        raise repeated(samples.ids, samples.where)
     named = options.id_column in sheet.columns
-    id_column = options.id_column if named else _most_shared(sheet, ids, options)
-    assert id_column is not None
-    row_of = _row_of_id(sheet, id_column, ids)
-    problems = _without_partner(ids, list(row_of))
+    columns = [options.id_column] if named else _other_columns(sheet, options)
+    found = {str(column): rows_of(ids, sheet.texts(str(column))) for column in columns}
+    # The column with most of the ids; of several, one with an id-like name, else the leftmost.
+    id_column = max(found, key=lambda name: ((found[name] >= 0).sum(), has_id_name(name)))
+    row_of, sheet_ids = found.pop(id_column), sheet.texts(id_column)
+    _check_ids(sheet, id_column, sheet_ids, ids, row_of)
+    known = row_of >= 0
+    rows = row_of[known]
+    problems = _without_partner(ids, sheet_ids, row_of)
     if problems and not options.allow_missing:
         raise InputError(
             f"{sheet.path}: {' and '.join(problems)}; complete the files, choose another column of "
@@ -32,63 +43,68 @@ def join(samples: Samples, sheet: Table, options: DataOptions) -> Samples:
         )
     notes = [f"{sheet.path}: ids are in column {id_column!r}"] * (not named)
     notes += [f"{sheet.path}: left out {problem}" for problem in problems]
-    samples = samples.keep(np.array([name in row_of for name in ids]), *notes)
-    rows = [row_of[name] for name in samples.ids]
+    samples = samples.keep(known, *notes)
     taken: set[str | None] = {id_column, *options.roles.values()}
     targets = target_columns(sheet, options, taken, with_sequences=True)
     if not options.targets:
         samples = replace(
             samples, notes=(*samples.notes, f"{sheet.path}: the target is column {targets[0]!r}")
         )
-    brought = {}
+    brought: dict[str, Any] = {}
     for role, column in options.roles.items():
         named_by_inputs = role in samples.table and any(samples.table[role])
         if column in sheet.columns or not named_by_inputs:
-            cells = sheet.text(sheet.require(column))
-            brought[role] = [cells[row] for row in rows]
+            brought[role] = text_array(sheet.texts(sheet.require(column)).take(pa.array(rows)))
     from_sheet = frozenset({"target", *brought})
     if "part" in brought and "part" in samples.table:
         own = samples.table["part"].tolist()
         brought["part"] = [a or b for a, b in zip(own, brought["part"], strict=True)]
-    columns = {name: sheet.text(name) for name in targets}
+    pa.default_memory_pool().release_unused()  # of reading both files
+    cells = {name: text_array(sheet.texts(name).take(pa.array(rows))) for name in targets}
     return replace(
         samples,
         table=samples.table.assign(**brought, sheet_row=rows),
-        locate_in_sheet=sheet.where,
+        locate_in_sheet=sheet.places,
         from_sheet=from_sheet,
-        targets=pd.DataFrame({n: [cells[row] for row in rows] for n, cells in columns.items()}),
+        targets=pd.DataFrame(cells),
     )
 
 
-def _most_shared(sheet: Table, ids: list[str], options: DataOptions) -> str:
-    """The column with most of the ids; of several, one with an id-like name, else the leftmost."""
-    known = set(ids)
-    columns = [column for column in sheet.columns if column not in options.targets] or sheet.columns
-    shared = {column: len(known.intersection(sheet.text(column))) for column in columns}
-    return max(columns, key=lambda column: (shared[column], has_id_name(column)))
+def _other_columns(sheet: Table, options: DataOptions) -> list[str]:
+    """The columns that may hold ids: all but the targets, if there are others."""
+    return [column for column in sheet.columns if column not in options.targets] or sheet.columns
 
 
-def _row_of_id(sheet: Table, column: str, ids: list[str]) -> dict[str, int]:
-    """The row of each id of the sheet: none stands twice, and some are the inputs' ids."""
-    sheet_ids = sheet.text(column)
-    if not set(ids).intersection(sheet_ids):
+def _check_ids(
+    sheet: Table, column: str, sheet_ids: pa.ChunkedArray, ids: pa.ChunkedArray, row_of: np.ndarray
+) -> None:
+    """Refuse ids of the sheet of which one is empty or stands twice, or none is the inputs'."""
+    if (row_of < 0).all():
         raise InputError(
             f"{sheet.path}: no id of column {column!r} stands among the inputs' ids "
-            f"(there: {ids[0]!r}; here: {sheet_ids[0]!r}); choose the column with id-column"
+            f"(there: {ids[0].as_py()!r}; here: {sheet_ids[0].as_py()!r}); choose the column with "
+            "id-column"
         )
     require_cells(sheet, column, "an id")
-    if len(set(sheet_ids)) < len(sheet_ids):
-        raise repeated(sheet_ids, sheet.where, f", or another column than {column!r} (id-column)")
-    return {name: row for row, name in enumerate(sheet_ids)}
+    if not all_different(text_lists(sheet_ids)) and len(sheet_ids.unique()) < len(sheet_ids):
+        raise repeated(
+            sheet_ids.to_pylist(), sheet.where, f", or another column than {column!r} (id-column)"
+        )
 
 
-def _without_partner(ids: list[str], sheet_ids: list[str]) -> list[str]:
+def _without_partner(
+    ids: pa.ChunkedArray, sheet_ids: pa.ChunkedArray, row_of: np.ndarray
+) -> list[str]:
     """What has to be left out on either side, a clause each."""
-    known, labelled = set(ids), set(sheet_ids)
-    lone = [name for name in ids if name not in labelled]
-    unused = [name for name in sheet_ids if name not in known]
-    problems = [f"{len(lone)} records without a label ({some(lone)})"] * bool(lone)
-    return problems + [f"{len(unused)} labels without a record ({some(unused)})"] * bool(unused)
+    lone = ids.filter(pa.array(row_of < 0))
+    used = np.zeros(len(sheet_ids), dtype=bool)
+    used[row_of[row_of >= 0]] = True
+    unused = sheet_ids.filter(pa.array(~used))
+    return [
+        f"{len(names)} {what} ({some(names[:_NAMED].to_pylist())})"
+        for names, what in ((lone, "records without a label"), (unused, "labels without a record"))
+        if len(names)
+    ]
 
 
 def repeated(ids: list[str], where: Callable[[int], str], remedy: str = "") -> FormatError:

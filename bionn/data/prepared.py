@@ -149,7 +149,8 @@ def prepare(samples: Samples, targets: Targets, split: Split, options: DataOptio
         _refuse_feature_options(options)
         encoder = _fit_sequences(samples, options)
         inputs = torch.from_numpy(encode_sequences(encoder, samples))
-        encoder = encoder.scaled(inputs[torch.from_numpy(split.train)])
+        if encoder.encoding != ONE_HOT:  # a copy of the training rows
+            encoder = encoder.scaled(inputs[torch.from_numpy(split.train)])
     else:
         _check_table(options)
         encoder, inputs = _fit_features(samples, split, options)

@@ -10,6 +10,7 @@ from typing import NamedTuple
 
 import numpy as np
 import pandas as pd
+from pandas.api.extensions import ExtensionArray
 
 from bionn.data.columns import (
     feature_columns,
@@ -22,12 +23,13 @@ from bionn.data.columns import (
 from bionn.data.joining import join, repeated
 from bionn.data.opening import joined_name, open_inputs, open_sheet
 from bionn.data.orientation import oriented
-from bionn.data.records import PackedRecords, arrow_texts, id_array, pack_cells, text_lists
+from bionn.data.records import PackedRecords, pack_cells
 from bionn.data.samples import DataOptions, Samples, Source, concatenate
 from bionn.errors import FormatError, InputError, did_you_mean
-from bionn.formats.fasta import all_different, unique_ids
+from bionn.formats.fasta import unique_ids
 from bionn.formats.table import Table
 from bionn.formats.text import existing_file
+from bionn.formats.texts import all_different, arrow_texts, text_array, text_lists
 from bionn.sequences.alphabet import alphabet_named
 
 _PARTS = {"train": "train", "training": "train", "test": "test", "drop": "drop"} | dict.fromkeys(
@@ -204,7 +206,7 @@ def _from_records(
     notes *= bool(records.repeated_ids)
     if label is None and labelled and set(own.columns) - {"chromosome"}:
         names = target_columns(own, options, {"chromosome", *options.roles.values()}, True)
-        targets = pd.DataFrame({name: own.text(name) for name in names})
+        targets = pd.DataFrame({name: text_array(own.texts(name)) for name in names})
         if not options.targets:
             notes.append(f"{records.path}: the target is {names[0]!r} of the headers")
     if label is None:
@@ -258,19 +260,21 @@ def _from_table(table: Table, columns: _Columns, options: DataOptions, part: str
         prefix = f"{part}_" if part else ""
         meta["id"] = [f"{prefix}row{row}" for row in range(1, len(table) + 1)]
     else:
-        meta["id"] = id_array(table.text(columns.id))
+        meta["id"] = text_array(table.texts(columns.id))
         require_cells(table, columns.id, "an id")
     meta = meta.assign(source=0, row=range(len(table)), **_roles(table, options, columns.labelled))
     features, texts, skipped = None, None, []
     if columns.sequence is not None:
         require_cells(table, columns.sequence, "a sequence")
-        texts = pack_cells(table.text(columns.sequence), table.where)
+        texts = pack_cells(table.texts(columns.sequence), table.where)
     else:
         taken = {columns.id, *options.roles.values(), *columns.targets, *options.targets}
         features, skipped = feature_columns(table, options.features, taken)
-    targets = pd.DataFrame({t: table.text(t) for t in columns.targets}, index=meta.index)
+    targets = pd.DataFrame(
+        {name: text_array(table.texts(name)) for name in columns.targets}, index=meta.index
+    )
     notes = () if part else tuple(_found(table, columns, options, skipped))
-    return Samples(meta, features, targets, (table.where,), notes=notes, texts=texts)
+    return Samples(meta, features, targets, (table.places,), notes=notes, texts=texts)
 
 
 def _found(
@@ -294,10 +298,10 @@ def _found(
         yield f"{table.path}: the target is column {columns.targets[0]!r}"
 
 
-def _roles(table: Table, options: DataOptions, required: bool) -> dict[str, list[str]]:
+def _roles(table: Table, options: DataOptions, required: bool) -> dict[str, ExtensionArray]:
     """The columns that the split asks for, by the names that samples give them."""
     return {
-        role: table.text(column)
+        role: text_array(table.texts(column))
         for role, column in options.roles.items()
         if required or column in table.columns
     }
@@ -346,7 +350,7 @@ def _with_unique_ids(samples: Samples) -> Samples:
         return samples
     note = f"{renamed} repeated ids kept as id#2, id#3, ..."
     return replace(
-        samples, table=samples.table.assign(id=id_array(ids)), notes=(*samples.notes, note)
+        samples, table=samples.table.assign(id=text_array(ids)), notes=(*samples.notes, note)
     )
 
 
@@ -370,7 +374,7 @@ def _without_missing_targets(samples: Samples, allow_missing: bool) -> Samples:
             "target: FASTA files beside tables need their labels in one table; name it with labels"
         )
     # A row without one of several targets is of use for the others.
-    missing = (samples.targets == "").all(axis=1).to_numpy()
+    missing = samples.without_target()
     if not missing.any():
         return samples
     if missing.all():

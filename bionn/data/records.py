@@ -3,25 +3,22 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from itertools import chain, takewhile
 from pathlib import Path
-from typing import Any, cast
 
 import pandas as pd
 import pyarrow as pa
 from pandas.api.extensions import ExtensionArray
 
 from bionn.errors import FormatError
-from bionn.formats.fasta import IdRule, all_different, record_ids, unique_ids
+from bionn.formats.fasta import IdRule, record_ids, unique_ids
 from bionn.formats.intervals import chromosome_of
 from bionn.formats.sequence_files import record_finder, sequence_columns
 from bionn.formats.table import Table
+from bionn.formats.texts import all_different, text_array, text_lists
 from bionn.sequences.packed import PackedSequences, Packer
-
-_TEXTS = 4096
-"""Texts made of Arrow's at a time."""
 
 
 @dataclass(frozen=True)
@@ -93,7 +90,7 @@ def read_records(
     if not all_different(text_lists(whole)):
         unique, renamed = unique_ids(whole.to_pylist())
     columns = pd.DataFrame(found, index=range(records))
-    return PackedRecords(Path(path), id_array(unique), packer.packed(), renamed, where, columns)
+    return PackedRecords(Path(path), text_array(unique), packer.packed(), renamed, where, columns)
 
 
 def _add_groups(
@@ -114,35 +111,21 @@ def _add_groups(
             found[name].append(text)
 
 
-def id_array(ids: Sequence[str] | pa.ChunkedArray) -> ExtensionArray:
-    """Ids at the cost of their letters: a Python object each would cost 50 bytes more."""
-    return pd.array(cast(Any, ids), dtype="string[pyarrow]")
-
-
-def arrow_texts(column: pd.Series) -> pa.ChunkedArray:
-    """A column of text as Arrow holds it: not copied where it is held so already."""
-    found = pa.array(column, type=None if column.dtype == "string" else pa.large_string())
-    return found if isinstance(found, pa.ChunkedArray) else pa.chunked_array([found])
-
-
-def text_lists(texts: pa.ChunkedArray) -> Iterator[list[str]]:
-    """Strings that Arrow holds, some thousand at a time."""
-    for chunk in texts.chunks:
-        for start in range(0, len(chunk), _TEXTS):
-            yield chunk[start : start + _TEXTS].to_pylist()
-
-
-def pack_cells(cells: Sequence[str], where: Callable[[int], str]) -> PackedSequences:
-    """Sequences that stand in a table or a list.
+def pack_cells(cells: pa.ChunkedArray, where: Callable[[int], str]) -> PackedSequences:
+    """Sequences that stand in a column of a table.
 
     Raises:
         FormatError: a symbol is not ASCII; says its place.
     """
-    try:
-        return PackedSequences.pack(cells)
-    except UnicodeEncodeError:
-        row = next(row for row, cell in enumerate(cells) if not cell.isascii())
-        symbol = next(symbol for symbol in cells[row] if not symbol.isascii())
-        raise FormatError(
-            f"{where(row)}: ASCII letters needed in a sequence, {symbol!r} found; correct it"
-        ) from None
+    packer, first = Packer(), 0
+    for block in text_lists(cells):
+        try:
+            packer.add(block)
+        except UnicodeEncodeError:
+            row = next(row for row, cell in enumerate(block) if not cell.isascii())
+            symbol = next(symbol for symbol in block[row] if not symbol.isascii())
+            raise FormatError(
+                f"{where(first + row)}: ASCII letters needed in a sequence, {symbol!r} found; correct it"
+            ) from None
+        first += len(block)
+    return packer.packed()

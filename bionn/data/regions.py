@@ -8,11 +8,12 @@ from pathlib import Path
 import pandas as pd
 from Bio.Seq import reverse_complement
 
-from bionn.data.records import PackedRecords, id_array
+from bionn.data.records import PackedRecords
 from bionn.errors import FormatError, InputError
 from bionn.formats.fasta import unique_ids
 from bionn.formats.genome import Genome
 from bionn.formats.intervals import Regions, read_bed
+from bionn.formats.texts import text_array
 from bionn.sequences.packed import Packer
 
 _BLOCK = 1024
@@ -61,7 +62,7 @@ def read_regions(
         {"chromosome": regions.chromosomes, "name": regions.names, "score": regions.scores}
     )
     return PackedRecords(
-        regions.path, id_array(ids), packer.packed(), renamed, regions.where, columns
+        regions.path, text_array(ids), packer.packed(), renamed, regions.where, columns
     )
 
 

@@ -200,6 +200,11 @@ class Samples:
         ]
         return pd.factorize(np.array(keys, dtype=object))[0]
 
+    def without_target(self) -> np.ndarray:
+        """Which samples have no value in any target, ``bool (N,)``."""
+        empty = [(cells == "").to_numpy(dtype=bool) for _, cells in self.targets.items()]
+        return np.logical_and.reduce(empty)
+
     def column(self, name: str) -> list[str] | None:
         """``part``, ``fold``, ``group`` or ``batch`` of each sample, None where it was not asked for."""
         return self.table[name].tolist() if name in self.table else None

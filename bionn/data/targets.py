@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections import Counter
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, replace
 
 import numpy as np
@@ -11,6 +12,7 @@ from bionn.data.columns import some
 from bionn.data.samples import DataOptions, Samples
 from bionn.errors import FormatError, InputError, did_you_mean
 from bionn.formats.numbers import has_decimal_comma, no_number
+from bionn.formats.texts import arrow_texts, text_lists
 from bionn.models.heads import TASKS, TaskKind
 from bionn.preprocess.targets import ClassEncoder, natural_key
 
@@ -46,18 +48,19 @@ class Targets:
         return len(self.classes) if self.task == "multiclass" else len(self.names)
 
 
-def infer_task(values: Sequence[str]) -> TaskKind:
+def infer_task(values: Iterable[str]) -> TaskKind:
     """Text is classes, integers of at most 20 distinct values are classes, else regression.
 
     Numbers with a decimal comma are numbers: to read them as such is refused later, with the line.
     """
-    distinct = set(values)
-    numbers = [_number(value) for value in values]
-    commas = sum(map(has_decimal_comma, values))
-    if commas and commas + len(numbers) - numbers.count(None) > len(values) / 2:
+    distinct = Counter(values)
+    numbers = {value: _number(value) for value in distinct}
+    commas = sum(count for value, count in distinct.items() if has_decimal_comma(value))
+    told = sum(count for value, count in distinct.items() if numbers[value] is not None)
+    if commas and commas + told > distinct.total() / 2:
         return "regression"
-    integers = all(number is None or number.is_integer() for number in numbers)
-    if None not in numbers and (not integers or len(distinct) > MAX_INTEGER_CLASSES):
+    integers = all(number is None or number.is_integer() for number in numbers.values())
+    if None not in numbers.values() and (not integers or len(distinct) > MAX_INTEGER_CLASSES):
         return "regression"
     return "binary" if len(distinct) == 2 else "multiclass"
 
@@ -97,7 +100,7 @@ def find_targets(samples: Samples, options: DataOptions) -> tuple[Samples, Targe
                     f"classes: no row has class {name!r}{did_you_mean(name, set(labels))}; "
                     f"there are {some(sorted(set(labels), key=natural_key), 8)}"
                 )
-        keep = labels.isin(list(options.classes)).to_numpy()
+        keep = labels.isin(list(options.classes)).to_numpy(dtype=bool)
         left_out = int((~keep).sum())
         samples = samples.keep(
             keep, *([f"left out {left_out} rows of other classes"] * bool(left_out))
@@ -112,7 +115,7 @@ def find_targets(samples: Samples, options: DataOptions) -> tuple[Samples, Targe
     task = "binary" if len(counts) == 2 else task
     if counts.min() < MIN_CLASS_ROWS:
         rare = counts.idxmin()
-        line = samples.where(int(np.argmax(labels == rare)), "target")
+        line = samples.where(int(np.argmax((labels == rare).to_numpy(dtype=bool))), "target")
         raise InputError(
             f"{line}: class {rare!r} has {counts.min()} rows, at least {MIN_CLASS_ROWS} needed; add "
             "rows or keep other classes only (classes)"
@@ -123,11 +126,12 @@ def find_targets(samples: Samples, options: DataOptions) -> tuple[Samples, Targe
             "choose two with classes, or multiclass"
         )
     order = [name for name in samples.class_order or () if name in counts]
-    encoder = ClassEncoder.fit(labels, order)
+    encoder = ClassEncoder.fit(counts.index, order)
     kind = f"{task} classification, classes {', '.join(encoder.classes)}"
     if task == "binary":
         kind += f" (positive: {encoder.classes[1]})"
-    targets = Targets(task, encoder.encode(labels.tolist()), encoder.classes, names)
+    blocks = [encoder.encode(block) for block in text_lists(arrow_texts(labels))]
+    targets = Targets(task, np.concatenate(blocks), encoder.classes, names)
     return _noted(samples, kind), targets
 
 
@@ -151,7 +155,7 @@ def _task(samples: Samples, options: DataOptions) -> TaskKind:
             return "regression"
         if options.classes:
             return "binary" if len(set(options.classes)) == 2 else "multiclass"
-        return infer_task(samples.targets.iloc[:, 0].tolist())
+        return infer_task(samples.targets.iloc[:, 0])
     if options.task == "regression" and options.classes:
         raise InputError("classes: a regression has none; leave them out, or choose another task")
     for kind in TASKS:

@@ -3,13 +3,11 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Callable, Collection, Iterable, Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass, replace
 from itertools import islice
 from pathlib import Path
 from typing import Literal, NoReturn
-
-import numpy as np
 
 from bionn.errors import FormatError
 from bionn.formats.text import (
@@ -20,6 +18,7 @@ from bionn.formats.text import (
     plain_suffix,
     text_blocks,
 )
+from bionn.formats.texts import all_different
 
 IdRule = Literal["first", "full"]
 
@@ -91,23 +90,6 @@ def is_fasta(path: str | Path) -> bool:
         if text := COMMENT.sub("", text).lstrip():
             return text.startswith(">")
     return False
-
-
-def all_different(texts: Iterable[Collection[str]]) -> bool:
-    """Whether no text stands twice (False also if two hashes of 64 bits happen to be equal).
-
-    Eight bytes a text are needed, a tenth of what a set needs.
-
-    Args:
-        texts: in blocks of any size.
-
-    Example:
-        >>> all_different([["a"], ["b"]]), all_different([["a", "b"], ["a"]])
-        (True, False)
-    """
-    hashes = [np.fromiter(map(hash, block), np.int64, count=len(block)) for block in texts]
-    ordered = np.sort(np.concatenate([np.empty(0, np.int64), *hashes]))
-    return not (ordered[1:] == ordered[:-1]).any()
 
 
 def unique_ids(ids: list[str]) -> tuple[list[str], int]:

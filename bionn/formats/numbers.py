@@ -79,6 +79,17 @@ def _of_objects(cells: np.ndarray) -> Numbers:
     return Numbers(values, np.isnan(values) & ~absent)
 
 
+def without_missing(texts: pa.ChunkedArray) -> pa.ChunkedArray:
+    """Texts, ``""`` in the place of those that mean "no value".
+
+    Example:
+        >>> without_missing(pa.chunked_array([["yes", "NA", "-"]], type=pa.large_string())).to_pylist()
+        ['yes', '', '']
+    """
+    missing = pc.is_in(pc.utf8_lower(texts), _NO_VALUE)
+    return pc.if_else(missing, pa.scalar("", texts.type), texts)
+
+
 def _parse(texts: pa.Array, rows: int) -> np.ndarray:
     """Columns of text, one after the other; where Arrow meets a word, each half by itself."""
     try:

@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pandas as pd
+import pyarrow as pa
 import pyarrow.parquet as pq
 
 from bionn.errors import FormatError, InputError, did_you_mean
@@ -19,8 +21,48 @@ from bionn.formats.delimited import (
     is_number,
 )
 from bionn.formats.h5ad import cell_blocks, is_h5ad
-from bionn.formats.numbers import Numbers, has_decimal_comma, is_missing, no_number, numbers_of
+from bionn.formats.numbers import (
+    Numbers,
+    has_decimal_comma,
+    is_missing,
+    no_number,
+    numbers_of,
+    without_missing,
+)
 from bionn.formats.text import existing_file
+from bionn.formats.texts import TEXT, arrow_texts
+
+_TEXT = "string[pyarrow]"
+
+_FEW = 64
+"""A column of Arrow's costs more than it saves where there are many and they are short."""
+
+
+@dataclass(frozen=True)
+class Places:
+    """Where the rows of a table stand: ``file:line`` of a row, or its name, or the column it was.
+
+    Attributes:
+        path, lines, samples: those of the table.
+        names: the names of the rows, if the kind of file has any (AnnData).
+    """
+
+    path: Path
+    lines: np.ndarray | None
+    samples: tuple[str, ...] | None
+    names: Any
+
+    def __call__(self, row: int) -> str:
+        """The place of a row, for messages."""
+        if self.names is not None:
+            return f"{self.path}: cell {self.names.iloc[row]!r}"
+        if self.samples is not None:
+            return f"{self.path}, column {self.samples[row]!r}"
+        return (
+            f"{self.path}, row {row + 1}"
+            if self.lines is None
+            else f"{self.path}:{self.lines[row]}"
+        )
 
 
 @dataclass(frozen=True)
@@ -28,7 +70,8 @@ class Table:
     """A table of text cells that converts a column when it is asked for.
 
     Attributes:
-        frame: the cells as stripped strings, or the typed columns of a Parquet file or DataFrame.
+        frame: the cells as stripped strings (Arrow's, in a whole table of few columns), or the typed
+            columns of a Parquet file or DataFrame.
         path: the file, for messages (``<table>`` for a DataFrame).
         lines: the line on which each row begins, ``int64 (rows,)``; None for Parquet or a DataFrame.
         samples: the column of the file that each row was, if the file is genes x samples.
@@ -56,15 +99,15 @@ class Table:
         """The column names in file order."""
         return list(self.frame.columns)
 
+    @property
+    def places(self) -> Places:
+        """Where each row stands, without the cells."""
+        names = None if self.ids is None else self.frame[self.ids]
+        return Places(self.path, self.lines, self.samples, names)
+
     def where(self, row: int) -> str:
         """``file:line`` of a row, or its name, or the column that it was."""
-        if self.ids is not None:
-            return f"{self.path}: cell {self.frame[self.ids].iloc[row]!r}"
-        if self.samples is not None:
-            return f"{self.path}, column {self.samples[row]!r}"
-        if self.lines is None:
-            return f"{self.path}, row {row + 1}"
-        return f"{self.path}:{self.lines[row]}"
+        return self.places(row)
 
     def transposed(self, id_name: str) -> Table:
         """A table genes x samples as samples x genes: the first column names the new columns.
@@ -85,7 +128,9 @@ class Table:
                     "rename or remove one"
                 )
             seen[gene] = row
-        frame = self.frame.iloc[:, 1:].T.set_axis(genes, axis=1).reset_index(drop=True)
+        frame = (
+            self.frame.iloc[:, 1:].astype(object).T.set_axis(genes, axis=1).reset_index(drop=True)
+        )
         frame.insert(0, id_name, pd.Series(samples, dtype=object))
         return Table(frame, self.path, samples=tuple(samples))
 
@@ -117,9 +162,18 @@ class Table:
             return ""
         return f"; {HEADERLESS}"
 
+    def texts(self, column: str) -> pa.ChunkedArray:
+        """A column as text that Arrow holds; missing cells are ``""``."""
+        values = self.frame[self.require(column)]
+        if values.dtype == _TEXT:
+            return without_missing(arrow_texts(values))
+        return pa.chunked_array([self.text(column)], type=TEXT)
+
     def text(self, column: str) -> list[str]:
         """A column as text; missing cells are ``""``."""
         values = self.frame[self.require(column)]
+        if values.dtype == _TEXT:
+            return self.texts(column).to_pylist()
         if values.dtype == object:
             return ["" if is_missing(value) else str(value).strip() for value in values]
         return ["" if missing else str(v) for v, missing in zip(values, values.isna(), strict=True)]
@@ -186,7 +240,7 @@ def read_table(path: str | Path, *, names: Sequence[str] | None = None) -> Table
     if is_h5ad(path):  # in one piece: two copies of thousands of cells are too many
         (whole,) = _h5ad_blocks(existing_file(path), None)
         return whole
-    blocks = list(read_blocks(path, names=names))
+    blocks = [_packed(block) for block in read_blocks(path, names=names)]
     lines = [block.lines for block in blocks if block.lines is not None]
     return Table(
         pd.concat([block.frame for block in blocks], ignore_index=True),
@@ -224,6 +278,13 @@ def read_blocks(
         # By way of one array: a DataFrame made of lists has columns joined again, each apart.
         frame = pd.DataFrame(np.array(cells, dtype=object), columns=pd.Index(columns))
         yield Table(frame, path, np.asarray(lines))
+
+
+def _packed(block: Table) -> Table:
+    """A block of text of few columns, of which there may be millions of rows, as Arrow holds it."""
+    if block.lines is None or len(block.columns) > _FEW:
+        return block
+    return replace(block, frame=block.frame.astype(_TEXT))
 
 
 def _parquet_blocks(path: Path, rows: int) -> Iterator[Table]:

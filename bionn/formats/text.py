@@ -101,7 +101,7 @@ def text_blocks(path: str | Path, *, size: int = BLOCK) -> Iterator[TextBlock]:
         if text:
             blank = blank and text.isspace()
             yield TextBlock(text, line)
-            line += np.count_nonzero(np.frombuffer(raw, dtype=np.uint8) == ord("\n"))
+            line += int(np.count_nonzero(np.frombuffer(raw, dtype=np.uint8) == ord("\n")))
     try:
         decoder.decode(b"", final=True)
     except UnicodeDecodeError as error:

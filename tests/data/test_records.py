@@ -7,6 +7,7 @@ from collections.abc import Callable
 from pathlib import Path
 
 import numpy as np
+import pyarrow as pa
 import pytest
 
 from bionn.data.modules import load_prepared
@@ -42,7 +43,7 @@ def test_records_are_those_of_the_plain_reader(write: Write) -> None:
 
 def test_a_cell_that_is_not_ascii_is_refused_with_its_place() -> None:
     with refused("row 2", "'é'", kind=FormatError):
-        pack_cells(["ACGT", "ACé"], lambda row: f"table, row {row + 1}")
+        pack_cells(pa.chunked_array([["ACGT", "ACé"]]), lambda row: f"table, row {row + 1}")
 
 
 @pytest.mark.parametrize("length", [None, 300])
