@@ -24,6 +24,7 @@ VERBS = {
     "predict": "predictions of a trained model for new samples",
     "data": "data sets known by name: list them, get one",
     "variants": "what the variants of a VCF file do to a model's predictions",
+    "playground": "the lecture's network and gradient descent, in the browser",
     "check": "certify the layers on this machine, device and torch version",
 }
 
@@ -46,7 +47,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     """Run ``bionn`` with these arguments (``sys.argv`` when None) and return the exit code."""
     arguments = list(sys.argv[1:] if arguments is None else arguments)
     if not arguments or arguments[0] in ("-h", "--help", "help"):
-        print(HELP.format(verbs="\n".join(f"  {verb:<10}{does}" for verb, does in VERBS.items())))
+        print(HELP.format(verbs="\n".join(f"  {verb:<12}{does}" for verb, does in VERBS.items())))
         return 0 if arguments else 2
     if arguments[0] in ("-V", "--version"):
         print(f"bionn {version('bionn')}")

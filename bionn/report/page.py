@@ -8,7 +8,7 @@ from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Any, NamedTuple
 
-from jinja2 import Environment, PackageLoader, StrictUndefined
+from jinja2 import ChoiceLoader, Environment, PackageLoader, StrictUndefined
 from markupsafe import Markup
 
 from bionn.errors import InputError
@@ -106,10 +106,14 @@ def _facts(section: Section, run: Run, folder: str | Path) -> Facts | None:
         ) from error
 
 
-def make_environment() -> Environment:
-    """Jinja2 with everything escaped, and every invisible character of the data written out."""
+def make_environment(*packages: str) -> Environment:
+    """Jinja2 with everything escaped, and every invisible character of the data written out.
+
+    Args:
+        *packages: where templates are looked for, in this order; the report's own when none.
+    """
     environment = Environment(
-        loader=PackageLoader("bionn.report"),
+        loader=ChoiceLoader([PackageLoader(name) for name in packages or ("bionn.report",)]),
         autoescape=True,
         finalize=_safe,
         undefined=StrictUndefined,
