@@ -32,10 +32,10 @@ def playground(arguments: Sequence[str]) -> int:
     from bionn.playground.server import Server
 
     with Server(given.port) as server:
-        print(f"{server.address} (Ctrl-C ends it)", flush=True)
-        if given.browser:
-            webbrowser.open(server.address)
         try:
+            print(f"{server.address} (Ctrl-C ends it)", flush=True)
+            if given.browser:
+                webbrowser.open(server.address)
             server.serve_forever()
         except KeyboardInterrupt:
             print()

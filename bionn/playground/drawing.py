@@ -21,10 +21,10 @@ FORWARD = {"a": 1, "z": 2, "b": 3, "y": 4, "J": 5}
 BACKWARD = {"J": 5, "y": 6, "b": 7, "v": 8, "z": 8, "a": 9, "w": 10, "x": 10}
 """At which step the loss's slope with it is known."""
 
-WIDTH, HEIGHT = 780.0, 400.0
+WIDTH, HEIGHT = 860.0, 370.0
 INPUTS = {1: (64.0, 70.0), 2: (64.0, 200.0), 3: (64.0, 330.0)}
-HIDDEN = {1: (340.0, 120.0), 2: (340.0, 280.0)}
-OUTPUT, LOSS = (570.0, 200.0), (710.0, 200.0)
+HIDDEN = {1: (420.0, 120.0), 2: (420.0, 280.0)}
+OUTPUT, LOSS = (650.0, 200.0), (796.0, 200.0)
 
 
 def symbol(name: str) -> str:
@@ -37,13 +37,23 @@ def told(value: float) -> str:
     return number(value + 0.0)
 
 
+def given(value: float) -> str:
+    """An input or weight, as it was typed."""
+    return f"{value:.4g}".replace("-", "−")
+
+
+def shown(name: str, value: float) -> str:
+    """A value by its name: typed ones as they were, computed ones to three decimals."""
+    return given(value) if name[0] in "xwv" else told(value)
+
+
 def network(question: Question, worked: Worked) -> Markup:
     """The network: values in ink as they go forward, slopes in colour as they come back."""
     edges, words, boxes = [], [], []
     for j, (hx, hy) in HIDDEN.items():
         for i, (x, y) in INPUTS.items():
             edges.append(line(x + 52, y, hx - 66, hy, "edge"))
-            share = 0.26 if j == 1 else 0.6
+            share = 0.23 if j == 1 else 0.76
             at = x + 52 + share * (hx - 118 - x), y + share * (hy - y)
             words += _beside(worked, f"w{j}{i}", *at)
         edges.append(line(hx + 66, hy, OUTPUT[0] - 58, OUTPUT[1], "edge"))
@@ -74,7 +84,7 @@ def network(question: Question, worked: Worked) -> Markup:
 
 def _value(worked: Worked, name: str, x: float, y: float) -> Markup:
     known = FORWARD.get(name[0], 0)
-    words = f"{symbol(name)} = {told(worked.nodes[name].value)}"
+    words = f"{symbol(name)} = {shown(name, worked.nodes[name].value)}"
     return text(
         x, y, words, text_anchor="middle", class_="strong", data_step=known, data_value=name
     )

@@ -10,7 +10,7 @@ import torch
 from bionn.playground import asked, drawing
 from bionn.playground.asked import Asked, Descent
 from bionn.playground.descent import POINTS, descend, make_problem, surface
-from bionn.playground.drawing import symbol, told
+from bionn.playground.drawing import given, shown, symbol, told
 from bionn.playground.example import ACTIVATIONS, Question, Worked, stepped, work
 from bionn.report.page import make_environment
 from bionn.report.wording import number
@@ -89,9 +89,9 @@ def network_facts(question: Question) -> dict[str, Any]:
 
 def steps(question: Question, worked: Worked) -> list[dict[str, Any]]:
     """Each step of the way forward and back: its rule, and the numbers put in."""
-    kind, target = question.activation, number(question.target)
-    value = {name: told(node.value) for name, node in worked.nodes.items()}
-    factor = {name: _factor(shown) for name, shown in value.items()}
+    kind, target = question.activation, given(question.target)
+    value = {name: shown(name, node.value) for name, node in worked.nodes.items()}
+    factor = {name: _factor(words) for name, words in value.items()}
     slope = {name: told(node.slope) for name, node in worked.nodes.items()}
     db = _factor(slope["b"])
 
