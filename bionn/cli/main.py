@@ -22,6 +22,7 @@ VERBS = {
     "audit": "what is in the data, and what is wrong with it",
     "report": "the page of a run, made again from its folder",
     "predict": "predictions of a trained model for new samples",
+    "export": "a trained model for other programs: ONNX or torch.export",
     "data": "data sets known by name: list them, get one",
     "variants": "what the variants of a VCF file do to a model's predictions",
     "playground": "the lecture's network and gradient descent, in the browser",
