@@ -5,7 +5,7 @@ BIN    := $(VENV)/bin
 READY  := $(VENV)/.ready
 
 .DEFAULT_GOAL := help
-.PHONY: help install demo fuzz test check format experiments bench clean
+.PHONY: help install demo faults fuzz test check format experiments bench clean
 
 help:  ## list the commands
 	@grep -hE '^[a-z]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:[^#]*## /\t/' | expand -t 14
@@ -26,6 +26,9 @@ demo: $(READY)  ## train on the two embedded data sets: sequence -> class, expre
 
 test: $(READY)  ## run every test
 	$(BIN)/python -m pytest
+
+faults: $(READY)  ## kill, corrupt, fill the disk: what bionn promises then (needs a C compiler: Linux)
+	$(BIN)/python -m tests.faults
 
 fuzz: $(READY)  ## throw bytes at every parser, ten minutes each (needs atheris: Linux)
 	$(BIN)/python -m pip install --quiet --constraint constraints.txt --editable '.[fuzz]'

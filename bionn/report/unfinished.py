@@ -16,7 +16,8 @@ from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import Any
 
-from bionn.errors import InputError, Stopped, StorageError
+from bionn.errors import FormatError, InputError, Stopped, StorageError
+from bionn.formats.json_file import read_json
 from bionn.formats.output import sync, write_json
 
 LOCK = ".lock"
@@ -198,8 +199,8 @@ def _remove(path: Path) -> None:
 def _read(path: Path) -> dict[str, Any]:
     """The state; empty where there is none, or none that can be read."""
     try:
-        return json.loads(path.read_text(encoding="utf-8"))
-    except (OSError, ValueError):
+        return read_json(path, most_bytes=1 << 25, deepest=24)
+    except (OSError, FormatError):
         return {}
 
 

@@ -78,7 +78,11 @@ def read_checkpoint(path: str | Path) -> dict[str, Any]:
             f"{path}: damaged: its sha256 is not the one that it ends with; name another checkpoint"
         )
     try:
-        checkpoint = torch.load(path, map_location="cpu", weights_only=True)
+        with warnings.catch_warnings():
+            warnings.simplefilter(
+                "ignore"
+            )  # torch's advice about pickles, which are refused anyway
+            checkpoint = torch.load(path, map_location="cpu", weights_only=True)
     except Exception:  # of a file that is anything at all, torch.load may raise whatever it likes
         checkpoint = None
     if not isinstance(checkpoint, dict):
