@@ -163,7 +163,7 @@ def _checkpoints(folder: Path, *, short: bool) -> Iterator[tuple[str, list[str]]
             "init_args": {"model": {"class_path": "bionn.models.MLP", "init_args": {}}},
         },
         "data": {"class_path": "FastaDataModule", "init_args": {"inputs": "s.csv"}},
-        "trainer": {"max_epochs": 1, "accelerator": "cpu", "logger": False},
+        "trainer": {"max_epochs": 1, "accelerator": "cpu"},
     }
     config["model"]["init_args"]["model"]["init_args"] = {"hidden_features": [4]}
     config["data"]["init_args"]["target"] = "label"
