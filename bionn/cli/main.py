@@ -24,6 +24,7 @@ VERBS = {
     "predict": "predictions of a trained model for new samples",
     "export": "a trained model for other programs: ONNX or torch.export",
     "data": "data sets known by name: list them, get one",
+    "explain": "what a model looks at: attributions, mutagenesis, motifs, logos",
     "variants": "what the variants of a VCF file do to a model's predictions",
     "playground": "the lecture's network and gradient descent, in the browser",
     "check": "certify the layers on this machine, device and torch version",

@@ -22,14 +22,19 @@ MOST_FEATURES = 200
 
 
 def feature_table(
-    predictor: Predictor, inputs: Tensor, targets: Tensor, *, repeats: int = 5, seed: int = 0
+    predictor: Predictor,
+    inputs: Tensor,
+    targets: Tensor | None = None,
+    *,
+    repeats: int = 5,
+    seed: int = 0,
 ) -> pd.DataFrame:
     """A row a feature, the most important first.
 
     Args:
         predictor: a model of features.
         inputs: encoded rows ``(N, F)`` that it was not trained on.
-        targets: theirs, as the loss takes them.
+        targets: theirs, as the loss takes them; without them nothing is permuted.
         repeats: permutations a feature.
         seed: of the permutations.
 
@@ -44,7 +49,6 @@ def feature_table(
     rows = np.unique(np.linspace(0, len(inputs) - 1, min(len(inputs), MOST_ROWS)).round())
     index = torch.from_numpy(rows.astype(np.int64))
     x = inputs[index].to(predictor.device)
-    y = targets[index].to(predictor.device)
     sources = np.array(encoder.sources, dtype=object)
     names = list(dict.fromkeys(encoder.sources))
     columns = {name: np.flatnonzero(sources == name) for name in names}
@@ -61,6 +65,10 @@ def feature_table(
         frame[f"gradient_x_input{suffix}"] = own
         frame[f"gradient{suffix}"] = [slope[:, columns[n]].sum(1).mean() for n in names]
         size += own
+    if targets is None:
+        left = frame.drop(columns=["importance", "importance_std"])
+        return left.iloc[np.argsort(-size, kind="stable")].reset_index(drop=True)
+    y = targets[index].to(predictor.device)
     chosen = np.sort(np.argsort(-size, kind="stable")[:MOST_FEATURES])
     found = permutation_importance(
         predictor.model,

@@ -86,6 +86,11 @@ def output_weights(predictor: Predictor, name: str | None = None) -> Tensor:
     return weights
 
 
+def members_of(model: torch.nn.Module) -> list[torch.nn.Module]:
+    """The networks of an ensemble, or the one."""
+    return list(model.members) if isinstance(model, Ensemble) else [model]
+
+
 class SequenceExplainer:
     """Attributions and mutagenesis of a model of sequences.
 
@@ -143,16 +148,26 @@ class SequenceExplainer:
     def effects(self, codes: Tensor, output: Tensor) -> Tensor:
         """What every substitution does to an output, ``(N, A, L)``.
 
+        Of an ensemble, to the logits of its mean prediction.
+
         Args:
             codes: ``(N, L)``.
             output: weights of the logits; see :func:`output_weights`.
         """
-        return self._over_strands(codes, lambda strand: self._mean(self._effects, strand, output))[
-            0
-        ]
+        model = self.predictor.model
+        members = [partial(self._mutated, member) for member in members_of(model)]
+        changes = torch.stack([self._over_strands(codes, member) for member in members])
+        output = output.cpu()
+        if not isinstance(model, Ensemble):
+            return torch.einsum("onal,o->nal", changes[0], output)
+        reference = self.predictor.member_logits(codes)
+        before = model.pooled(reference) @ output
+        mutants = changes.permute(0, 2, 3, 4, 1) + reference[:, :, None, None]
+        after = model.pooled(mutants.flatten(1, 3)).view(mutants.shape[1:]) @ output
+        return (after - before[:, None, None]) * (changes != 0).any(0).any(0)
 
     def scores(self, codes: Tensor, output: Tensor) -> SequenceScores:
-        """What every letter adds to an output.
+        """What every letter adds to an output; of an ensemble, the mean over its networks.
 
         Args:
             codes: ``(N, L)``.
@@ -163,27 +178,18 @@ class SequenceExplainer:
             effects = self.effects(codes, output)
             hypothetical = effects - effects.mean(1, keepdim=True)
             return SequenceScores((there * hypothetical).sum(1), hypothetical)
-        contributions, hypothetical = self._over_strands(
-            codes, lambda strand: self._mean(self._attributed, strand, output)
-        )
+        of_members = [
+            self._over_strands(codes, partial(self._attributed, member, output=output))
+            for member in members_of(self.predictor.model)
+        ]
+        contributions, hypothetical = torch.stack(of_members).mean(0)
         return SequenceScores(contributions.sum(1), hypothetical)
 
     def _one_hot(self, codes: Tensor) -> Tensor:
         return one_hot(codes.to(self.predictor.device), self.table).cpu()
 
-    def _mean(
-        self,
-        explain: Callable[[torch.nn.Module, Tensor, Tensor], Tensor],
-        codes: Tensor,
-        output: Tensor,
-    ) -> Tensor:
-        """Of one network what it is, of an ensemble's the mean: what explains the mean of logits."""
-        model = self.predictor.model
-        networks = model.members if isinstance(model, Ensemble) else [model]
-        return torch.stack([explain(network, codes, output) for network in networks]).mean(dim=0)
-
-    def _effects(self, model: torch.nn.Module, codes: Tensor, output: Tensor) -> Tensor:
-        """Effects, ``(1, N, A, L)``."""
+    def _mutated(self, model: torch.nn.Module, codes: Tensor) -> Tensor:
+        """What every substitution does to every logit of a network, ``(out, N, A, L)``."""
         network_input = partial(feed, model, table=self.table, features=self._features)
         found = mutagenesis(
             model,
@@ -192,9 +198,9 @@ class SequenceExplainer:
             padding=self._padding,
             encode=network_input if self._features is not None else None,
         )
-        return (found.effects @ output.to(found.effects)).cpu().unsqueeze(0)
+        return found.effects.permute(3, 0, 1, 2).cpu()
 
-    def _attributed(self, model: torch.nn.Module, codes: Tensor, output: Tensor) -> Tensor:
+    def _attributed(self, model: torch.nn.Module, codes: Tensor, *, output: Tensor) -> Tensor:
         """Contributions and hypothetical contributions, ``(2, N, A, L)``."""
         x = one_hot(codes.to(self.predictor.device), self.table)
         if self.method == "input_x_gradient":

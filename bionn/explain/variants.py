@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from itertools import islice
 
@@ -16,6 +16,7 @@ from bionn.errors import InputError, did_you_mean
 from bionn.explain.trained import output_names
 from bionn.formats.genome import Genome
 from bionn.formats.variants import Variant
+from bionn.models.ensemble import Ensemble
 from bionn.predict import Predictor
 from bionn.preprocess.sequences import SequenceEncoder
 from bionn.sequences.alphabet import SymbolError
@@ -190,8 +191,9 @@ def variant_effects(
     Yields:
         Alleles, and a row each of ``reference_X``, ``alternative_X`` (probability, or value in the
         target's units) and ``effect_X`` for each output X: the difference of log-odds (natural
-        logarithm) for classes, of values for numbers; NaN where an allele is not scored. With several
-        networks, their means, and ``spread_X``: the standard deviation of their effects.
+        logarithm) for classes, of values for numbers; NaN where an allele is not scored. Of an
+        ensemble, those of its mean prediction, and ``spread_X``: the standard deviation of the effects
+        on its networks.
 
     Raises:
         InputError: a model that takes no DNA or RNA sequences.
@@ -202,15 +204,10 @@ def variant_effects(
         yield alleles, _effects(predictor, alleles)
 
 
-def members_of(predictor: Predictor) -> Sequence[Predictor]:
-    """The networks whose spread is told: those of an ensemble, or the one."""
-    return getattr(predictor, "members", None) or (predictor,)
-
-
 def effect_columns(predictor: Predictor) -> list[str]:
     """The columns of numbers that :func:`variant_effects` yields."""
     kinds = ["reference", "alternative", "effect"]
-    kinds += ["spread"] * (len(members_of(predictor)) > 1)
+    kinds += ["spread"] * (isinstance(predictor.model, Ensemble))
     return [f"{kind}_{name}" for name in output_names(predictor) for kind in kinds]
 
 
@@ -224,22 +221,22 @@ def _effects(predictor: Predictor, alleles: list[Allele]) -> pd.DataFrame:
     if not scored:
         return frame
     places = np.array([[numbers[window] for window in pair] for pair in pairs])
-    values, scales = [], []
-    for member in members_of(predictor):
-        encoder = member.encoder
-        assert isinstance(encoder, SequenceEncoder)
-        logits = member.logits(torch.from_numpy(encoder.encode(list(numbers))))
-        values.append(member.outputs_of(logits).reshape(len(numbers), -1))
-        scales.append(_log_odds(member, logits))
-    of_member = np.stack(scales)
-    effects = of_member[:, places[:, 1]] - of_member[:, places[:, 0]]
-    mean = np.stack(values).mean(0)
+    encoder = predictor.encoder
+    assert isinstance(encoder, SequenceEncoder)
+    members = predictor.member_logits(torch.from_numpy(encoder.encode(list(numbers))))
+    model = predictor.model
+    pooled = model.pooled(members) if isinstance(model, Ensemble) else members[0]
+    values = predictor.outputs_of(pooled).reshape(len(numbers), -1)
+    of_all = _log_odds(predictor, pooled)
+    of_each = np.stack([_log_odds(predictor, logits) for logits in members])
+    effect = of_all[places[:, 1]] - of_all[places[:, 0]]
+    spread = (of_each[:, places[:, 1]] - of_each[:, places[:, 0]]).std(0)
     for column, name in enumerate(output_names(predictor)):
         found = {
-            "reference": mean[places[:, 0], column],
-            "alternative": mean[places[:, 1], column],
-            "effect": effects[:, :, column].mean(0),
-            "spread": effects[:, :, column].std(0),
+            "reference": values[places[:, 0], column],
+            "alternative": values[places[:, 1], column],
+            "effect": effect[:, column],
+            "spread": spread[:, column],
         }
         for kind, numbers_of_kind in found.items():
             if f"{kind}_{name}" in frame:
@@ -251,7 +248,7 @@ def _log_odds(predictor: Predictor, logits: Tensor) -> np.ndarray:
     """What effects are differences of, ``(N, out)``: log-odds of each class, or values."""
     if predictor.task == "regression":
         return predictor.outputs_of(logits)
-    wide = logits.double()
+    wide = predictor.tempered(logits).double()
     if predictor.task == "binary":
         return wide.numpy()
     # ln p / (1 - p) = z_k - ln sum over the others of exp z

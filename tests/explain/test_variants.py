@@ -20,6 +20,7 @@ from bionn.explain.variants import REASONS, Windows, trimmed, variant_effects
 from bionn.formats.genome import Genome
 from bionn.formats.variants import Variant, VariantFile
 from bionn.models import MLP
+from bionn.models.ensemble import Ensemble
 from bionn.models.layers import set_code_table
 from bionn.predict import Predictor, with_both_strands
 from tests.small_sets import prepared, sequences
@@ -206,18 +207,21 @@ def test_shared_bases_are_set_aside_however_an_indel_is_written() -> None:
 
 def test_the_spread_is_that_of_the_networks_of_an_ensemble(write: Write, genome: Genome) -> None:
     members = [predictor_of("binary", seed=seed) for seed in range(3)]
-    whole = predictor_of("binary")
-    whole.members = members  # pyright: ignore[reportAttributeAccessIssue]
+    model = Ensemble([member.model for member in members], "binary")
     rows = [("chr1", 40, CHROMOSOMES["chr1"][39], other(CHROMOSOMES["chr1"][39]))]
-    ((_, frame),) = variant_effects(whole, genome, variants(write, rows))
-    own = [
-        next(iter(variant_effects(member, genome, variants(write, rows))))[1] for member in members
-    ]
-    effects = [each["effect_yes"][0] for each in own]
-    assert frame["effect_yes"][0] == pytest.approx(np.mean(effects))
-    assert frame["spread_yes"][0] == pytest.approx(np.std(effects))
-    chances = [each["reference_yes"][0] for each in own]
-    assert frame["reference_yes"][0] == pytest.approx(np.mean(chances))
+
+    def found(predictor: Predictor) -> pd.Series:
+        ((_, frame),) = variant_effects(predictor, genome, variants(write, rows))
+        return frame.iloc[0]
+
+    whole, own = found(Predictor(model, members[0].manifest)), [found(m) for m in members]
+    assert whole["spread_yes"] == pytest.approx(np.std([each["effect_yes"] for each in own]))
+    for part in ("reference", "alternative"):
+        mean = np.mean([each[f"{part}_yes"] for each in own])
+        assert whole[f"{part}_yes"] == pytest.approx(mean, rel=1e-5)
+    change = logit(whole["alternative_yes"]) - logit(whole["reference_yes"])
+    assert whole["effect_yes"] == pytest.approx(change, rel=1e-4)
+    assert "spread_yes" not in own[0]
 
 
 def test_models_of_other_letters_or_of_features_are_refused(genome: Genome) -> None:
