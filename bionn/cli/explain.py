@@ -117,7 +117,8 @@ def _sequences(
     )
     output = given.output or output_names(predictor)[0]
     weights = output_weights(predictor, output)
-    scores, effects = explainer.scores(codes, weights), explainer.effects(codes, weights)
+    effects = explainer.effects(codes, weights)
+    scores = explainer.scores(codes, weights, effects=effects)
     symbols = explainer.encoder.symbols
     frame = predictor.frame(ids, predictor.outputs(codes))
     frame.insert(1, "row", np.arange(len(ids)))

@@ -19,6 +19,9 @@ MOST = 24
 MOST_LETTERS = 24_000
 """Letters of the examples together: what a page can show, and what a moment suffices for."""
 
+MOST_WORK = 2**36
+"""Multiplications of the examples' mutagenesis where every mutant is run: some seconds."""
+
 RIGHT = "most confident right"
 WRONG = "worst error"
 NEAR = "near the threshold"
@@ -68,10 +71,12 @@ def examples(
         choices = _of_numbers(outputs, targets.values[rows], targets.names)
     else:
         choices = _of_classes(predictor, outputs, targets.values[rows])
-    letters, found = 0, []
+    most, letters, found = MOST, 0, []
+    if explainer.method == "mutagenesis":
+        most = max(2, min(MOST, MOST_WORK // max(explainer.work(codes.shape[1]), 1)))
     for choice in choices:
         letters += codes.shape[1]
-        if len(found) == MOST or (found and letters > MOST_LETTERS):
+        if len(found) == most or (found and letters > MOST_LETTERS):
             break
         shown = {"id": prepared.samples.ids[int(rows[choice.row])]}
         if predictor.task == "regression":
@@ -97,8 +102,8 @@ def explain_row(explainer: SequenceExplainer, codes: torch.Tensor, output: str) 
     weights = output_weights(explainer.predictor, output)
     there = np.flatnonzero((codes != encoder.symbols.padding_code).numpy())
     first, end = (int(there[0]), int(there[-1]) + 1) if len(there) else (0, 0)
-    scores = explainer.scores(codes.unsqueeze(0), weights)
     effects = explainer.effects(codes.unsqueeze(0), weights)
+    scores = explainer.scores(codes.unsqueeze(0), weights, effects=effects)
     return {
         "sequence": encoder.symbols.decode(codes[first:end].unsqueeze(0).numpy())[0],
         "start": first,

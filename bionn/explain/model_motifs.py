@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import math
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -135,8 +134,4 @@ def _affordable(explainer: SequenceExplainer, length: int, outputs: int) -> int:
     """Sequences whose mutagenesis takes moments, where that is the method."""
     if explainer.method != "mutagenesis":
         return MOST_ROWS
-    shape = explainer.encoder.input_shape
-    width = shape if isinstance(shape, int) else math.prod(shape)
-    units = next((p.shape[0] for p in explainer.predictor.model.parameters()), 1)
-    mutants = length * (len(explainer.encoder.symbols.letters) - 1)
-    return max(1, min(MOST_ROWS, MOST_WORK // max(outputs * mutants * width * units, 1)))
+    return max(1, min(MOST_ROWS, MOST_WORK // max(outputs * explainer.work(length), 1)))

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable
 from functools import partial
 from typing import NamedTuple
@@ -166,16 +167,19 @@ class SequenceExplainer:
         after = model.pooled(mutants.flatten(1, 3)).view(mutants.shape[1:]) @ output
         return (after - before[:, None, None]) * (changes != 0).any(0).any(0)
 
-    def scores(self, codes: Tensor, output: Tensor) -> SequenceScores:
+    def scores(
+        self, codes: Tensor, output: Tensor, *, effects: Tensor | None = None
+    ) -> SequenceScores:
         """What every letter adds to an output; of an ensemble, the mean over its networks.
 
         Args:
             codes: ``(N, L)``.
             output: weights of the logits; see :func:`output_weights`.
+            effects: what :meth:`effects` gives, if that is known already.
         """
         there = self._one_hot(codes)
         if self.method == "mutagenesis":
-            effects = self.effects(codes, output)
+            effects = self.effects(codes, output) if effects is None else effects
             hypothetical = effects - effects.mean(1, keepdim=True)
             return SequenceScores((there * hypothetical).sum(1), hypothetical)
         of_members = [
@@ -184,6 +188,15 @@ class SequenceExplainer:
         ]
         contributions, hypothetical = torch.stack(of_members).mean(0)
         return SequenceScores(contributions.sum(1), hypothetical)
+
+    def work(self, length: int) -> int:
+        """Multiplications that the mutagenesis of one sequence takes where every mutant is run."""
+        shape = self.encoder.input_shape
+        width = shape if isinstance(shape, int) else math.prod(shape)
+        units = [
+            next((p.shape[0] for p in m.parameters()), 1) for m in members_of(self.predictor.model)
+        ]
+        return length * (len(self.encoder.symbols.letters) - 1) * width * sum(units)
 
     def _one_hot(self, codes: Tensor) -> Tensor:
         return one_hot(codes.to(self.predictor.device), self.table).cpu()
