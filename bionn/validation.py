@@ -25,9 +25,9 @@ def learned_on_validation(
 ) -> dict[str, Any]:
     """The keys of a manifest that say how logits become probabilities, classes, sets and intervals.
 
-    All are from the network that was chosen on the validation rows and was not fitted to them. Where it
-    was then fitted to them too, it can only have become better: sets and intervals are a little too wide
-    rather than too narrow.
+    All are from the network that was chosen on the validation rows and was not fitted to them. Where the
+    training was then repeated with those rows, the network that is used is another one, for which they
+    hold as far as the two are alike; without a refit they hold as they say.
 
     Args:
         selected: that network.
