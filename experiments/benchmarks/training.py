@@ -36,22 +36,38 @@ EPOCHS = 3
 
 
 class Setting(NamedTuple):
-    """What is trained: rows of DNA, hidden widths, rows a step."""
+    """What is trained: rows of DNA (or of expression), hidden widths, rows a step."""
 
     rows: int
     length: int
     hidden: tuple[int, ...]
     batch: int
+    table: bool = False
+    epochs: int = EPOCHS
 
     @property
     def name(self) -> str:
         """Short, for a table."""
         widths = "-".join(map(str, (*self.hidden, 1)))
-        return f"{self.rows} x {self.length} bp, {widths}, batch {self.batch}"
+        unit = "genes" if self.table else "bp"
+        return f"{self.rows} x {self.length} {unit}, {widths}, batch {self.batch}"
+
+    @property
+    def input_shape(self) -> int | tuple[int, int]:
+        """What our network takes."""
+        return self.length if self.table else (4, self.length)
+
+    @property
+    def widths(self) -> tuple[int, ...]:
+        """Of the layers of a dense network, from the inputs on."""
+        return (self.length if self.table else 4 * self.length, *self.hidden, 1)
 
 
 class Data(NamedTuple):
-    """Codes ``uint8 (N, L)``, the same one-hot and flat ``(N, 4 L)``, classes ``int64 (N,)``."""
+    """Codes ``uint8 (N, L)``, the same one-hot and flat ``(N, 4 L)``, classes ``int64 (N,)``.
+
+    Of a table both are its numbers ``float32 (N, L)``.
+    """
 
     codes: Tensor
     onehot: Tensor
@@ -59,25 +75,28 @@ class Data(NamedTuple):
 
 
 def make_data(setting: Setting) -> Data:
-    """Random DNA of two classes."""
+    """Random DNA, or numbers, of two classes."""
     generator = torch.Generator().manual_seed(0)
     shape = (setting.rows, setting.length)
+    classes = torch.randint(0, 2, (setting.rows,), generator=generator)
+    if setting.table:
+        features = torch.randn(shape, generator=generator)
+        return Data(features, features, classes)
     codes = torch.randint(0, 4, shape, generator=generator, dtype=torch.uint8)
     onehot = torch.eye(4)[codes.long()].mT.flatten(1).contiguous()
-    return Data(codes, onehot, torch.randint(0, 2, (setting.rows,), generator=generator))
+    return Data(codes, onehot, classes)
 
 
 def ours(setting: Setting) -> MLP:
-    """Our network, on codes."""
+    """Our network, on codes or numbers."""
     torch.manual_seed(0)
-    return MLP((4, setting.length), setting.hidden, 1)
+    return MLP(setting.input_shape, setting.hidden, 1)
 
 
 def twin(setting: Setting) -> torch.nn.Sequential:
     """torch.nn's network on flat one-hot rows, with the weights of ours."""
-    widths = (4 * setting.length, *setting.hidden, 1)
     layers: list[torch.nn.Module] = []
-    for into, out in itertools.pairwise(widths):
+    for into, out in itertools.pairwise(setting.widths):
         layers += [torch.nn.Linear(into, out), torch.nn.ReLU()]
     network = torch.nn.Sequential(*layers[:-1])
     with torch.no_grad():
@@ -128,11 +147,11 @@ class Clock(L.Callback):
         self.starts.append(time.perf_counter())
 
 
-def lightning_fit(module: L.LightningModule, batches: Any) -> list[float]:
+def lightning_fit(setting: Setting, module: L.LightningModule, batches: Any) -> list[float]:
     """Seconds of each epoch."""
     clock = Clock()
     trainer = L.Trainer(
-        max_epochs=EPOCHS,
+        max_epochs=setting.epochs,
         accelerator="cpu",
         logger=False,
         enable_checkpointing=False,
@@ -168,21 +187,23 @@ def bionn_lightning(setting: Setting, data: Data) -> list[float]:
     batches = ResidentBatches(
         data.codes, data.classes, rows, batch_size=setting.batch, shuffle=True
     )
-    return lightning_fit(Classifier(ours(setting), classes="AB", optimizer=own_adam), batches)
+    return lightning_fit(
+        setting, Classifier(ours(setting), classes="AB", optimizer=own_adam), batches
+    )
 
 
 def torch_lightning(setting: Setting, data: Data) -> list[float]:
     """torch.nn, Lightning's loop, a DataLoader over one-hot rows that are ready."""
     dataset = torch.utils.data.TensorDataset(data.onehot, data.classes)
     loader = torch.utils.data.DataLoader(dataset, batch_size=setting.batch, shuffle=True)
-    return lightning_fit(Plain(twin(setting)), loader)
+    return lightning_fit(setting, Plain(twin(setting)), loader)
 
 
 def torch_loop(setting: Setting, data: Data) -> list[float]:
     """torch.nn in the shortest loop there is, over one-hot rows that are ready."""
     network, seconds = twin(setting), []
     optimizer = adam(network.parameters())
-    for _ in range(EPOCHS):
+    for _ in range(setting.epochs):
         begin = time.perf_counter()
         for rows in torch.randperm(setting.rows).split(setting.batch):
             optimizer.zero_grad(set_to_none=True)
@@ -195,10 +216,9 @@ def torch_loop(setting: Setting, data: Data) -> list[float]:
 
 def dense_products(setting: Setting, data: Data) -> list[float]:
     """The products of each layer: forward, by the weights, and by the inputs but for the first."""
-    widths = (4 * setting.length, *setting.hidden, 1)
-    weights = [torch.randn(o, i) for i, o in itertools.pairwise(widths)]
+    weights = [torch.randn(o, i) for i, o in itertools.pairwise(setting.widths)]
     seconds = []
-    for _ in range(EPOCHS):
+    for _ in range(setting.epochs):
         begin = time.perf_counter()
         for start in range(0, setting.rows, setting.batch):
             x = data.onehot[start : start + setting.batch]
@@ -218,11 +238,15 @@ def scikit_learn(setting: Setting, data: Data) -> list[float]:
     """MLPClassifier, an epoch a call."""
     from sklearn.neural_network import MLPClassifier
 
-    options: dict[str, Any] = {"batch_size": setting.batch, "max_iter": EPOCHS, "random_state": 0}
+    options: dict[str, Any] = {
+        "batch_size": setting.batch,
+        "max_iter": setting.epochs,
+        "random_state": 0,
+    }
     network = MLPClassifier(setting.hidden, **options)
     inputs, classes = data.onehot.numpy(), data.classes.numpy()
     seconds = []
-    for _ in range(EPOCHS):
+    for _ in range(setting.epochs):
         begin = time.perf_counter()
         network.partial_fit(inputs, classes, classes=[0, 1])
         seconds.append(time.perf_counter() - begin)
@@ -232,7 +256,11 @@ def scikit_learn(setting: Setting, data: Data) -> list[float]:
 def skorch(setting: Setting, data: Data) -> list[float]:
     """NeuralNetBinaryClassifier around torch.nn's twin."""
     options: dict[str, Any] = {"train_split": None, "iterator_train__shuffle": True, "verbose": 0}
-    options |= {"batch_size": setting.batch, "max_epochs": EPOCHS, "optimizer": torch.optim.Adam}
+    options |= {
+        "batch_size": setting.batch,
+        "max_epochs": setting.epochs,
+        "optimizer": torch.optim.Adam,
+    }
     network = import_module("skorch").NeuralNetBinaryClassifier(twin(setting), **options)
     network.fit(data.onehot.numpy(), data.classes.float().numpy())
     return [float(row["dur"]) for row in network.history]
@@ -248,14 +276,16 @@ CONTENDERS: dict[str, Callable[[Setting, Data], list[float]]] = {
 }
 
 
-def measure(setting: Setting) -> list[dict[str, object]]:
-    """Check, then time all contenders in turn; a row each."""
+def measure(
+    setting: Setting, contenders: Sequence[str] = tuple(CONTENDERS), rounds: int = ROUNDS
+) -> list[dict[str, object]]:
+    """Check, then time some contenders, ours among them, in turn; a row each."""
     data = make_data(setting)
     check(setting, data)
-    seconds: dict[str, list[float]] = {name: [] for name in CONTENDERS}
-    for _ in range(ROUNDS):
-        for name, run in CONTENDERS.items():
-            seconds[name].append(statistics.median(run(setting, data)))
+    seconds: dict[str, list[float]] = {name: [] for name in contenders}
+    for _ in range(rounds):
+        for name, times in seconds.items():
+            times.append(statistics.median(CONTENDERS[name](setting, data)))
     own = statistics.median(seconds["bionn, Lightning"])
     return [
         {
