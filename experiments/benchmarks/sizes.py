@@ -2,7 +2,7 @@
 
 The contenders and the check of their equality are those of :mod:`experiments.benchmarks.training`. One
 size varies at a time; ``--full`` crosses lengths, widths and batches (hours). Results go to
-``results/sizes.csv``, where a group that is measured again takes the place of what was there, and
+``results/sizes.csv``, where a size that is measured again takes the place of what was there, and
 ``results/sizes.svg`` is drawn of all of them.
 """
 
@@ -61,37 +61,31 @@ FULL = [
 ]
 
 
-def rows_of(group: str, rounds: int) -> list[dict[str, object]]:
-    """Measure a group: a row each contender and size."""
-    settings = FULL if group == "full" else GROUPS[group]
+def rows_of(group: str, setting: Setting, rounds: int) -> list[dict[str, object]]:
+    """Measure a size of a group: a row each contender."""
     contenders = [OURS, LOOP] if group == "largest table" else list(CONTENDERS)
-    found: list[dict[str, object]] = []
-    for setting in settings:
-        about = {
-            "group": group,
-            "rows": setting.rows,
-            "length": setting.length,
-            "hidden": "-".join(map(str, setting.hidden)),
-            "batch": setting.batch,
-        }
-        for row in measure(setting, contenders, rounds):
-            machine = {
-                "rounds": rounds,
-                "threads": torch.get_num_threads(),
-                "machine": platform.machine(),
-                "python": platform.python_version(),
-                "torch": torch.__version__,
-                "commit": commit(),
-                "date": datetime.date.today().isoformat(),
-            }
-            found.append({**about, **{k: v for k, v in row.items() if k != "setting"}, **machine})
-        print(
-            f"| {group} | {setting.name} | "
-            + " | ".join(str(row["ratio"]) for row in found[-len(contenders) :])
-            + " |",
-            flush=True,
-        )
-    return found
+    about = {
+        "group": group,
+        "rows": setting.rows,
+        "length": setting.length,
+        "hidden": "-".join(map(str, setting.hidden)),
+        "batch": setting.batch,
+    }
+    machine = {
+        "rounds": rounds,
+        "threads": torch.get_num_threads(),
+        "machine": platform.machine(),
+        "python": platform.python_version(),
+        "torch": torch.__version__,
+        "commit": commit(),
+        "date": datetime.date.today().isoformat(),
+    }
+    measured = measure(setting, contenders, rounds)
+    ratios = " | ".join(str(row["ratio"]) for row in measured)
+    print(f"| {group} | {setting.name} | {ratios} |", flush=True)
+    return [
+        {**about, **{k: v for k, v in row.items() if k != "setting"}, **machine} for row in measured
+    ]
 
 
 def memory(setting: Setting, contender: str) -> float:
@@ -168,10 +162,11 @@ def draw(rows: list[dict[str, str]], path: Path) -> None:
         ("batch", "batch", "rows a step"),
         ("tables", "rows", "rows of the table"),
     ]
+    groups_there = {row["group"] for row in rows}
+    panels = [panel for panel in panels if panel[0] in groups_there]
     figure = Figure(figsize=(11, 3.4), layout="constrained")
-    for axes, (group, column, label) in zip(
-        figure.subplots(1, 4, sharey=True), panels, strict=True
-    ):
+    all_axes = np.atleast_1d(figure.subplots(1, len(panels), sharey=True))
+    for axes, (group, column, label) in zip(all_axes, panels, strict=True):
         for contender, color in COLORS.items():
             groups = (group, "largest table") if group == "tables" else (group,)
             own = [r for r in rows if r["group"] in groups and r["contender"] == contender]
@@ -190,25 +185,27 @@ def draw(rows: list[dict[str, str]], path: Path) -> None:
         axes.set_yticks([], minor=True)
         axes.set_xlabel(label)
         axes.spines[["top", "right"]].set_visible(False)
-    figure.axes[0].set_ylabel("time of an epoch / bionn's")
-    handles, names = figure.axes[0].get_legend_handles_labels()
+    all_axes[0].set_ylabel("time of an epoch / bionn's")
+    handles, names = all_axes[0].get_legend_handles_labels()
     figure.legend(handles, names, loc="outside upper center", ncols=6, frameon=False, fontsize=8)
     figure.savefig(path)
     print(f"drawn: {path}")
 
 
 def keep(found: list[dict[str, object]], path: Path) -> list[dict[str, str]]:
-    """Put rows into the table of results in the place of those of the same groups; give all of it."""
+    """Put rows into the table of results in the place of those of the same size; give all of it."""
     known: list[dict[str, str]] = []
     if path.is_file():
         with path.open(newline="", encoding="utf-8") as file:
             known = list(csv.DictReader(file))
-    fresh = {str(row["group"]) for row in found}
-    kept = [row for row in known if row["group"] not in fresh]
-    everything = kept + [{key: str(value) for key, value in row.items()} for row in found]
-    everything.sort(key=lambda row: [*GROUPS, "full"].index(row["group"]))
-    write_csv(everything, path)
-    return everything
+    fresh = [{key: str(value) for key, value in row.items()} for row in found]
+    sizes = ("group", "rows", "length", "hidden", "batch")
+    replaced = {tuple(row[key] for key in sizes) for row in fresh}
+    rows = [row for row in known if tuple(row[key] for key in sizes) not in replaced] + fresh
+    order = [*GROUPS, "full"]
+    rows.sort(key=lambda row: (order.index(row["group"]), *(float(row[k]) for k in sizes[1:3])))
+    write_csv(rows, path)
+    return rows
 
 
 def main() -> None:
@@ -235,11 +232,12 @@ def main() -> None:
         f"{commit()}\nratios of an epoch's time to bionn's; above 1: slower than bionn\n\n"
         f"| varies | size | {' | '.join(CONTENDERS)} |\n|---|---|{'---|' * len(CONTENDERS)}"
     )
-    found = [row for group in groups if group in GROUPS for row in rows_of(group, given.rounds)]
-    if given.full:
-        found += rows_of("full", given.rounds)
-    if found:
-        rows = keep(found, given.out)
+    chosen = [(group, setting) for group in groups for setting in GROUPS.get(group, ())]
+    chosen += [("full", setting) for setting in FULL if given.full]
+    rows: list[dict[str, str]] = []
+    for group, setting in chosen:
+        rows = keep(rows_of(group, setting, given.rounds), given.out)
+    if rows:
         draw(rows, given.out.with_suffix(".svg"))
         for group, column in (("rows", "rows"), ("length", "length"), ("hidden", "hidden")):
             if group in groups:
