@@ -14,7 +14,7 @@ import bionn
 from bionn.cli.main import main
 from bionn.errors import InputError
 from bionn.pipeline import RunResult
-from tests.small_sets import EXPRESSION, LABELS, PROMOTERS, expression, sequences
+from tests.small_sets import EXPRESSION, LABELS, PROMOTERS, expression, sequences, write_fasta
 
 GENES = [f"reg{n:02}" for n in range(1, 15)]
 FILES = {
@@ -302,6 +302,22 @@ def test_the_saved_configuration_repeats_the_run(shared, name: str, tmp_path: Pa
         yaml.safe_load(path.read_text()) for path in (config, tmp_path / "again/config.yaml")
     ]
     assert options[0] == options[1]
+
+
+def test_the_saved_configuration_is_read_from_anywhere(tmp_path: Path, monkeypatch) -> None:
+    here, there = tmp_path / "here", tmp_path / "there"
+    here.mkdir()
+    there.mkdir()
+    frame = sequences()
+    write_fasta(frame, here / "sites.fa")
+    frame[["id", "label"]].to_csv(here / "labels.csv", index=False)
+    monkeypatch.chdir(here)
+    small = ["--max-epochs", "1", "--hidden", "4", "--no-baselines", "--no-explain"]
+    assert main(["run", "sites.fa", "--labels", "labels.csv", "--out", "one", *small]) == 0
+    monkeypatch.chdir(there)
+    assert main(["run", "--config", "../here/one/config.yaml", "--out", "two"]) == 0
+    one, two = here / "one" / "predictions.tsv", there / "two" / "predictions.tsv"
+    assert one.read_bytes() == two.read_bytes()
 
 
 def snapshot(directory: Path) -> dict[str, bytes]:

@@ -51,6 +51,9 @@ REPLACEABLE = (*RUN_FILES, "fold_[0-9]*")
 CONFIG_HEAD = "# Every option of this run"
 """How ``config.yaml`` begins: by it a folder is known as a run's."""
 
+FILES = ("labels", "val", "test", "genome")
+"""The options that name files, beside the inputs."""
+
 
 def check_directory(
     out: str | Path | None, sources: Sequence[Source], overwrite: bool, resume: bool = False
@@ -184,9 +187,15 @@ def write_config(
 def every_option(
     sources: Sequence[Source], data: DataOptions, training: TrainingOptions
 ) -> dict[str, Any]:
-    """What ``config.yaml`` holds."""
-    paths = [None if isinstance(source, pd.DataFrame) else str(source) for source in sources]
-    return {"inputs": paths, **plain(training), **plain(data)}
+    """What ``config.yaml`` holds; files are named by whole paths, so that it is read from anywhere."""
+    paths = [None if isinstance(source, pd.DataFrame) else _whole(source) for source in sources]
+    options = plain(training) | plain(data)
+    files = {name: _whole(options[name]) for name in FILES if options.get(name) is not None}
+    return {"inputs": paths, **options, **files}
+
+
+def _whole(path: str | Path) -> str:
+    return os.path.abspath(path)
 
 
 def write_splits(directory: Path, samples: Samples, splits: Sequence[Split]) -> None:
