@@ -437,7 +437,9 @@ def find_device(name: str | torch.device) -> torch.device:
         torch.empty(0, device=device)
     except (RuntimeError, AssertionError) as error:
         reason = str(error).splitlines()[0]
-        raise InputError(f"device: {str(name)!r} is not to be had here ({reason})") from None
+        raise InputError(
+            f"device: {str(name)!r} is not to be had here ({reason}); choose cpu or auto"
+        ) from None
     return device
 
 

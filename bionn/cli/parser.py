@@ -93,6 +93,12 @@ def read_config(
     if not isinstance(options, dict):
         raise InputError(f"{path}: options by name needed (name: value), found something else")
     known = {action.dest: action for action in actions}
+    parts = [name for name in ("model", "data", "trainer") if name in options and name not in known]
+    if parts and not {*parts} & {*also}:
+        raise InputError(
+            f"{path}: options by name needed, a configuration of bionn fit found ({parts[0]}:); "
+            f"train by bionn fit --config {path}"
+        )
     for name in options:
         if name not in known and name not in also:
             raise InputError(f"{path}: no option {name!r}{did_you_mean(str(name), known)}")

@@ -49,16 +49,25 @@ class Augmentation:
             encoder: of the inputs.
 
         Raises:
-            InputError: another word, a number out of its range, or inputs that have no such thing.
+            InputError: another word, one given twice, a number out of its range, or inputs that have
+                no such thing.
         """
         if not isinstance(encoder, SequenceEncoder):
             raise InputError("augment: sequences needed, a table of features found; leave it out")
         steps: list[tuple[str, float]] = []
         for option in options:
+            kind = option.partition(":")[0]
+            if kind in dict(steps):
+                raise InputError(f"augment: {kind} is given twice ({option}); give it once")
             if option == "reverse-complement":
                 _ = encoder.symbols.complement
                 steps.append((option, 0.5))
             elif found := re.fullmatch(r"shift:([0-9]{1,6})", option):
+                if int(found[1]) >= encoder.length:
+                    raise InputError(
+                        f"augment: a shift below the sequences' length of {encoder.length} needed, "
+                        f"{option!r} found; choose a shorter one"
+                    )
                 steps.append(("shift", int(found[1])))
             elif (found := re.fullmatch(r"mask:([0-9.]+)", option)) and _is_share(found[1]):
                 steps.append(("mask", float(found[1])))

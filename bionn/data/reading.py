@@ -12,6 +12,12 @@ import numpy as np
 import pandas as pd
 from pandas.api.extensions import ExtensionArray
 
+from bionn.data.applicable import (
+    refuse_contradictions,
+    refuse_for_fasta,
+    refuse_for_features,
+    refuse_for_tables,
+)
 from bionn.data.columns import (
     feature_columns,
     find_id_column,
@@ -49,7 +55,7 @@ def read_samples(inputs: Source | Sequence[Source], options: DataOptions) -> Sam
         InputError: a file or column is missing, ids do not match, or no target can be found.
         FormatError: a file cannot be read; says file and line.
     """
-    _refuse_doubled_columns(options)
+    refuse_contradictions(options)
     sources = _sources(inputs, options)
     files = open_inputs([source for source, _ in sources], options)
     tables = [file for file in files if isinstance(file, Table)]
@@ -62,9 +68,11 @@ def read_samples(inputs: Source | Sequence[Source], options: DataOptions) -> Sam
     files = [next(left) if isinstance(file, Table) else file for file in files]
     order: tuple[str, ...] = ()
     if not tables:
-        _refuse_for_fasta(options)
+        refuse_for_fasta(options)
         own = options.label_pattern is not None or (options.genome is not None and options.targets)
         order = () if sheet is not None or own else _file_classes(sources, options)
+    elif len(tables) == len(files):
+        refuse_for_tables(tables[0], options)
     pieces = []
     for (source, part), file in zip(sources, files, strict=True):
         if isinstance(file, Table):
@@ -79,7 +87,7 @@ def read_samples(inputs: Source | Sequence[Source], options: DataOptions) -> Sam
     samples = concatenate(pieces, [_shown(source) for source, _ in sources])
     samples = replace(samples, notes=(*said, *samples.notes))
     if samples.features is not None:
-        _refuse_for_features(tables[0], options)
+        refuse_for_features(tables[0], options)
     if sheet is not None:
         samples = join(samples, sheet, options)
     if order:
@@ -118,44 +126,6 @@ def _sources(inputs: Source | Sequence[Source], options: DataOptions) -> list[tu
         if not isinstance(source, pd.DataFrame):
             existing_file(source)
     return sources
-
-
-def _refuse_doubled_columns(options: DataOptions) -> None:
-    """Refuse a column that is named twice, and a target that has another part to play."""
-    for name, columns in (
-        ("features", list(options.features or ())),
-        ("target", options.targets),
-        ("sequence-column", options.sequence_columns),
-    ):
-        if len(set(columns)) < len(columns):
-            twice = next(column for column in columns if columns.count(column) > 1)
-            raise InputError(f"{name}: {twice!r} is named twice; name it once")
-    for name in ("id_column", "split_column", "fold_column", "group_column", "batch_column"):
-        if getattr(options, name) in options.targets:
-            raise InputError(
-                f"target: {getattr(options, name)!r} is the {name.replace('_', '-')} as well, by which "
-                "the answer would be given away; choose another column for one of them"
-            )
-
-
-def _refuse_for_fasta(options: DataOptions) -> None:
-    """Refuse options that only a table could follow."""
-    names = ["sequence_column", "features"] + ["columns"] * (options.labels is None)
-    for name in names:
-        if getattr(options, name) is not None:
-            raise InputError(
-                f"{name.replace('_', '-')}: for tables only, FASTA files found; leave it out"
-            )
-
-
-def _refuse_for_features(table: Table, options: DataOptions) -> None:
-    """Refuse options that only sequences could follow."""
-    for name in ("length", "align", "alphabet", "unknown", "iupac"):
-        if getattr(options, name) != getattr(DataOptions, name):
-            raise InputError(
-                f"{name}: for sequences only, numeric features found in {table.path}; leave it out, "
-                "or name a column of sequences with sequence-column"
-            )
 
 
 def _file_classes(sources: Sequence[tuple[Source, str]], options: DataOptions) -> tuple[str, ...]:

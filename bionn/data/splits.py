@@ -53,7 +53,9 @@ def make_splits(samples: Samples, targets: Targets, options: DataOptions) -> lis
         InputError: an unknown kind of split, too few groups, a part or fold left without rows.
     """
     if not 0 <= options.seed < 2**32:
-        raise InputError(f"seed: a number from 0 to {2**32 - 1} needed, {options.seed} found")
+        raise InputError(
+            f"seed: a number from 0 to {2**32 - 1} needed, {options.seed} found; choose one"
+        )
     if len(options.fractions) != 3 or not all(0 < share < np.inf for share in options.fractions):
         raise InputError(
             "fractions: 3 shares above 0 needed (train, val, test), "
@@ -119,6 +121,10 @@ def _check_combination(
         raise InputError(
             "test-chromosomes and val-chromosomes: not together with folds, fold-column, "
             "split-column, val or test; leave one out"
+        )
+    if options.identity != DataOptions.identity and kind != "homology":
+        raise InputError(
+            f"identity: for a homology split only, {kind} found; add split homology, or leave it out"
         )
     if options.repeats < 1 or (options.repeats > 1 and options.folds is None):
         raise InputError(

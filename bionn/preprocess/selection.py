@@ -65,6 +65,8 @@ class Selection:
         copied = ~keep & ~constant
         keep &= ~constant
         notes = []
+        if most_variable is not None and most_variable > len(names):
+            notes.append(f"top-genes {most_variable}: there are no more than {len(names)} features")
         if constant.any():
             notes.append(_note("constant in the training rows", names[constant]))
         if copied.any():

@@ -91,7 +91,14 @@ def check(prepared: Prepared, options: TrainingOptions) -> None:
         value, shown = getattr(options, name), name.replace("_", "-")
         if value is not None and not least <= value <= most:
             bound = f"to {most}" if name == "seed" else "on"
-            raise InputError(f"{shown}: a number from {least} {bound} needed, {value:g} found")
+            raise InputError(
+                f"{shown}: a number from {least} {bound} needed, {value:g} found; choose one"
+            )
+    if any(width < 1 for width in options.hidden or ()):
+        raise InputError(
+            f"hidden: widths from 1 on needed, {', '.join(map(str, options.hidden or ()))} found; write "
+            "512,128 for two hidden layers"
+        )
     assert options.batch_size is not None
     resolve_batch_size(options.batch_size, len(prepared.split.train))
     find_objective(prepared.targets.task, options.objective)

@@ -19,7 +19,7 @@ from lightning.fabric.utilities.exceptions import MisconfigurationException
 from bionn.data.batches import resolve_batch_size
 from bionn.data.prepared import Prepared
 from bionn.data.resident import ResidentDataModule
-from bionn.errors import InputError, Stopped
+from bionn.errors import InputError, Stopped, did_you_mean
 from bionn.models.decision import take_off
 from bionn.models.mlp import MLP
 from bionn.tasks.base import Task
@@ -29,6 +29,9 @@ from bionn.training.checkpoints import newest
 from bionn.training.options import TrainingOptions
 from bionn.training.resume import Checkpoints
 from bionn.training.seeds import seeded
+
+PRECISIONS = ("32-true", "64-true", "16-true", "16-mixed", "bf16-true", "bf16-mixed")
+"""Lightning's, of weights throughout or of matrix products alone."""
 
 SMALL_STEP = 2**26
 """Multiply-adds of a forward pass below which a second thread does not pay."""
@@ -130,7 +133,12 @@ def _compiler_errors(options: TrainingOptions) -> tuple[type[Exception], ...]:
 def make_trainer(
     options: TrainingOptions, callbacks: list[L.Callback], **settings: Any
 ) -> L.Trainer:
-    """A quiet trainer on one device."""
+    """A quiet trainer on one device.
+
+    Raises:
+        InputError: the device is not here, or there is no such precision.
+    """
+    _check_precision(options.precision)
     try:
         return L.Trainer(
             accelerator=options.device,
@@ -146,7 +154,18 @@ def make_trainer(
             **settings,
         )
     except (ValueError, MisconfigurationException) as error:
-        raise InputError(f"device, precision: {str(error).splitlines()[0]}") from None
+        raise InputError(
+            f"device: {options.device} with precision {options.precision} is not to be had here "
+            f"({str(error).splitlines()[0].rstrip('.')}); choose device cpu or auto"
+        ) from None
+
+
+def _check_precision(precision: str) -> None:
+    if str(precision) not in (*PRECISIONS, "16", "32", "64", "bf16"):  # Lightning's short names
+        raise InputError(
+            f"precision: one of {', '.join(PRECISIONS)} needed, {str(precision)!r} found"
+            f"{did_you_mean(str(precision), PRECISIONS)}; choose one"
+        )
 
 
 @contextlib.contextmanager

@@ -186,6 +186,17 @@ CASES = {
     "slip in config": Case(
         write("c.yaml", "lables: l.csv"), ["--config", "c.yaml"], ["did you mean 'labels'"]
     ),
+    "a config of fit": Case(
+        write("c.yaml", "trainer:\n  max_epochs: 3\nmodel:\n  hidden: [8]\n"),
+        ["--config", "c.yaml"],
+        ["c.yaml: options by name needed", "train by bionn fit --config c.yaml"],
+    ),
+    "precision": Case(
+        nothing, [*FASTA, "--precision", "5"], ["precision: one of", "32-true", "'5' found"]
+    ),
+    "seed": Case(
+        nothing, [*FASTA, "--seed", "-1"], ["seed: a number from 0 to", "-1 found; choose"]
+    ),
     "wrong value in config": Case(
         write("c.yaml", "max_epochs: many"),
         ["--config", "c.yaml"],

@@ -130,6 +130,19 @@ def test_what_is_no_augmentation_is_refused(option: str) -> None:
         made(option)
 
 
+def test_the_same_alteration_twice_is_refused() -> None:
+    for twice in (["reverse-complement"] * 2, ["shift:1", "mask:0.1", "shift:2"]):
+        with refused(f"augment: {twice[0].partition(':')[0]} is given twice", "give it once"):
+            made(*twice)
+
+
+def test_a_shift_that_leaves_nothing_of_a_sequence_is_refused() -> None:
+    encoder = SequenceEncoder.fit(["ACGTAC"])
+    assert Augmentation.parse(["shift:5"], encoder).steps == (("shift", 5),)
+    with refused("augment: a shift below the sequences' length of 6 needed, 'shift:6' found"):
+        Augmentation.parse(["shift:6"], encoder)
+
+
 def test_inputs_without_another_strand_are_refused() -> None:
     encoder = SequenceEncoder.fit(["MKV"], alphabet="protein")
     with refused("dna or rna alphabet needed, protein found"):

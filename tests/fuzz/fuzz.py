@@ -14,19 +14,24 @@ import gzip
 import sys
 import tempfile
 from collections.abc import Callable
+from itertools import accumulate, chain, pairwise
 from pathlib import Path
 
 import atheris
 
 with atheris.instrument_imports(include=["bionn.formats", "csv"]):
     from bionn.errors import FormatError
-    from bionn.formats import fasta, fastq, intervals, sequence_files, table
+    from bionn.formats import fasta, fasta_columns, fastq, intervals, sequence_files, table
+
+Records = tuple[list[str], list[str]]
+"""Ids and sequences."""
 
 FOLDER = Path(tempfile.mkdtemp(dir="/dev/shm" if Path("/dev/shm").is_dir() else None))
 
 
 def fuzz_fasta(path: Path) -> None:
-    """Records written again and read again are the same."""
+    """Records written again and read again are the same; so are those read as columns."""
+    fuzz_columns(path)
     records = fasta.read_fasta(path, id_rule="full")
     assert len(set(records.ids)) == len(records.ids) == len(records.sequences)
     assert records.where(len(records.ids) - 1).rpartition(":")[2].isdigit()
@@ -37,6 +42,43 @@ def fuzz_fasta(path: Path) -> None:
     again.write_text("".join(f">{name}\n{sequence}\n" for name, sequence in pairs), "utf-8")
     second = fasta.read_fasta(again, id_rule="full")
     assert (second.ids, second.sequences) == (records.ids, records.sequences)
+
+
+def fuzz_columns(path: Path) -> None:
+    """Columns hold the records that reading record by record gives, or are refused in its words."""
+    for id_rule in ("first", "full"):
+        found, expected = (
+            _records_or_message(read, path, id_rule) for read in (_in_columns, _in_blocks)
+        )
+        assert found == expected
+
+
+def _in_columns(path: Path, id_rule: fasta.IdRule) -> Records:
+    pieces = list(fasta_columns.read_columns(path, id_rule=id_rule))
+    ids = [name for piece in pieces for name in piece.ids.to_pylist()]
+    lengths = [0]
+    for piece in pieces:  # a record may go on from piece to piece
+        lengths[-1] += int(piece.lengths[0])
+        lengths += piece.lengths[1:].tolist()
+    symbols = b"".join(piece.symbols for piece in pieces).decode("ascii")
+    bounds = accumulate(lengths[1:], initial=lengths[0])
+    return ids, [symbols[start:stop] for start, stop in pairwise(bounds)]
+
+
+def _in_blocks(path: Path, id_rule: fasta.IdRule) -> Records:
+    blocks = list(fasta.read_blocks(path, id_rule=id_rule))
+    columns = ([block.ids for block in blocks], [block.sequences for block in blocks])
+    ids, sequences = (list(chain.from_iterable(column)) for column in columns)
+    return ids, sequences
+
+
+def _records_or_message(
+    read: Callable[[Path, fasta.IdRule], Records], path: Path, id_rule: fasta.IdRule
+) -> Records | str:
+    try:
+        return read(path, id_rule)
+    except FormatError as error:
+        return str(error)
 
 
 def fuzz_fastq(path: Path) -> None:

@@ -53,6 +53,7 @@ def test_the_most_variable_are_kept_in_the_tables_order(count: int) -> None:
     least = np.sort(variances)[::-1][min(count, 20) - 1]
     assert found.names == tuple(data.names[n] for n in np.flatnonzero(variances >= least))
     assert (f"left out {20 - count} features that vary less" in str(found.notes)) is (count < 20)
+    assert ("50: there are no more than 20 features" in str(found.notes)) is (count > 20)
 
 
 def test_constants_do_not_count_among_the_most_variable() -> None:

@@ -157,12 +157,12 @@ def test_the_task_fits_the_data(kind: str, cls: type, width: int) -> None:
         ({"weight_decay": -1.0}, "weight-decay: .* -1 found"),
         ({"gradient_clip": -1.0}, "gradient-clip: .* -1 found"),
         ({"batch_size": 0}, "batch-size: 'full' or a number from 1 needed, 0 found"),
-        ({"hidden": (0,)}, "widths from 1 needed"),
+        ({"hidden": (8, 0)}, "hidden: widths from 1 on needed, 8, 0 found"),
         ({"dropout": 1.5}, "dropout: a share"),
         ({"activation": "rellu"}, "did you mean 'relu'"),
         ({"init": "zero"}, "did you mean 'zeros'"),
-        ({"precision": "8-true"}, "device, precision: .*8-true"),
-        ({"device": "abacus"}, "device, precision: .*abacus"),
+        ({"precision": "8-true"}, "precision: one of 32-true, .*8-true"),
+        ({"device": "abacus"}, "device: abacus .*choose device cpu or auto"),
     ],
 )
 def test_options_out_of_range_are_refused(given: dict, message: str) -> None:
