@@ -30,7 +30,8 @@ def make_parser() -> Parser:
         "--out",
         required=True,
         metavar="FILE",
-        help="where predictions go: .tsv, .csv, .parquet, or, of windows, .bed, .bedgraph",
+        help="where predictions go: .tsv, .csv, .parquet, or, of windows, .bed, .bedgraph; - is "
+        "standard output",
     )
     parser.add_argument(
         "--window", type=int, metavar="N", help="predict windows of N positions over each sequence"
@@ -92,10 +93,11 @@ def predict(arguments: Sequence[str]) -> int:
 
     from bionn.cli.progress import expected_rows, progress_bar
     from bionn.data.unlabelled import Columns
-    from bionn.formats.predictions import files_for, writing
+    from bionn.formats.predictions import STANDARD_OUTPUT, files_for, format_of, writing
     from bionn.predict import load
 
     _refuse_folder(given.out)
+    format_of(given.out)
     predictor = load(
         given.model,
         device=given.device,
@@ -104,9 +106,9 @@ def predict(arguments: Sequence[str]) -> int:
     )
     outputs = _outputs(given, predictor)
     _check_level(given, predictor)
-    files = files_for(given.out, outputs)
+    shown, files = given.out == STANDARD_OUTPUT, files_for(given.out, outputs)
     for file in files:
-        if file.exists() and not given.overwrite:
+        if not shown and file.exists() and not given.overwrite:
             raise InputError(f"{file}: already there; choose another file, or pass --overwrite")
     columns = Columns(
         given.id_column,
@@ -135,7 +137,10 @@ def predict(arguments: Sequence[str]) -> int:
             "open the file as text, or pass --spreadsheet",
             file=sys.stderr,
         )
-    print(printable(f"{rows} predictions: {', '.join(map(str, files))}"))
+    if shown:
+        print(f"{rows} predictions", file=sys.stderr)
+    else:
+        print(printable(f"{rows} predictions: {', '.join(map(str, files))}"))
     return 0
 
 

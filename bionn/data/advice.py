@@ -16,6 +16,9 @@ MISSING = 0.2
 AMBIGUOUS = 0.01
 TELLING = 0.9
 
+SHOWN_SUSPECTS = 5
+"""So many suspicious columns of a kind have a warning of their own; audit.json lists all."""
+
 
 def warnings_on(found: dict[str, Any]) -> list[dict[str, str]]:
     """What may spoil the scores or their meaning, in order of weight.
@@ -176,11 +179,12 @@ def _features(found: dict[str, Any]) -> Iterator[tuple[str, str]]:
         "target": "leave it out (features) unless it is measured before and without the target",
         "predictor": "make sure that it is not made from the target, else leave it out (features)",
     }
-    for suspect in facts["suspicious"]:
-        yield (
-            "columns",
-            f"column {suspect['column']!r}: {suspect['why']}; {remedies[suspect['kind']]}",
-        )
+    for kind, remedy in remedies.items():
+        suspects = [suspect for suspect in facts["suspicious"] if suspect["kind"] == kind]
+        for suspect in suspects[:SHOWN_SUSPECTS]:
+            yield "columns", f"column {suspect['column']!r}: {suspect['why']}; {remedy}"
+        if more := [suspect["column"] for suspect in suspects[SHOWN_SUSPECTS:]]:
+            yield "columns", f"{_counted(len(more), 'more column')} like these ({some(more)})"
     if facts["constant"]:
         yield (
             "columns",

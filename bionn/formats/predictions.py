@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import sys
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import ExitStack, contextmanager
 from pathlib import Path
@@ -12,11 +13,15 @@ import pandas as pd
 import pyarrow as pa
 import pyarrow.parquet as pq
 
+from bionn.errors import InputError, did_you_mean
 from bionn.formats.output import header_text, replacing, rows_text
 
 Write = Callable[[pd.DataFrame], Any]
 
 _FORMATS = {
+    "": "tsv",
+    ".tsv": "tsv",
+    ".txt": "tsv",
     ".csv": "csv",
     ".parquet": "parquet",
     ".bed": "bed",
@@ -26,9 +31,24 @@ _FORMATS = {
 }
 
 
+STANDARD_OUTPUT = "-"
+"""The name of a file that is none: TSV goes to standard output as it is made."""
+
+
 def format_of(path: str | Path) -> str:
-    """``csv``, ``parquet``, ``bed`` or ``bedgraph`` by the file's name; any other is ``tsv``."""
-    return _FORMATS.get(Path(path).suffix.lower(), "tsv")
+    """``tsv``, ``csv``, ``parquet``, ``bed`` or ``bedgraph`` by the file's name; without a suffix TSV.
+
+    Raises:
+        InputError: a suffix that names none of them.
+    """
+    suffix = Path(path).suffix
+    if suffix.lower() not in _FORMATS:
+        known = [name for name in _FORMATS if name]
+        raise InputError(
+            f"{path}: a name that ends in {', '.join(known)} needed, {suffix} found"
+            f"{did_you_mean(suffix, known)}; choose another"
+        )
+    return _FORMATS[suffix.lower()]
 
 
 def files_for(path: str | Path, columns: Sequence[str]) -> list[Path]:
@@ -56,7 +76,8 @@ def writing(path: str | Path, columns: Sequence[str]) -> Iterator[Write]:
     those windows that cover it.
 
     Args:
-        path: the file; its name says the format.
+        path: the file; its name says the format. ``-`` is standard output, where blocks that went
+            before an error stay.
         columns: the columns of numbers that the frames have.
 
     Returns:
@@ -64,7 +85,10 @@ def writing(path: str | Path, columns: Sequence[str]) -> Iterator[Write]:
     """
     format, files = format_of(path), files_for(path, columns)
     with ExitStack() as stack:
-        opened = [stack.enter_context(replacing(f, binary=format == "parquet")) for f in files]
+        if str(path) == STANDARD_OUTPUT:
+            opened: list[IO[Any]] = [sys.stdout]
+        else:
+            opened = [stack.enter_context(replacing(f, binary=format == "parquet")) for f in files]
         if format == "parquet":
             yield stack.enter_context(_parquet(opened[0]))
         elif format == "bedgraph":

@@ -143,6 +143,23 @@ def test_what_does_not_fit_is_one_line_and_writes_nothing(
     assert {path: path.read_bytes() for path in folder.iterdir() if path.is_file()} == before
 
 
+def test_standard_output_takes_the_table_and_nothing_else(folder: Path, capfd) -> None:
+    assert main(["predict", "s", "s.fa", "--out", "new.tsv"]) == 0
+    capfd.readouterr()
+    assert main(["predict", "s", "s.fa", "--out", "-"]) == 0
+    shown = capfd.readouterr()
+    assert shown.out == Path("new.tsv").read_text()
+    assert shown.err == "90 predictions\n"
+    assert not Path("-").exists()
+
+
+def test_an_unknown_suffix_is_refused_before_anything_is_loaded(folder: Path, capsys) -> None:
+    assert main(["predict", "nowhere", "s.fa", "--out", "new.tvs"]) == 2
+    error = capsys.readouterr().err
+    assert "new.tvs: a name that ends in .tsv, .txt, .csv" in error
+    assert "did you mean '.tsv'" in error
+
+
 def test_overwrite_replaces(folder: Path) -> None:
     Path("new.tsv").write_text("mine")
     assert main(["predict", "s", "s.fa", "--out", "new.tsv", "--overwrite"]) == 0

@@ -107,6 +107,20 @@ def test_suspicious_columns_are_warned_of() -> None:
     assert any("'count'" in text and "an id tells nothing" in text for text in shown)
 
 
+@pytest.mark.parametrize("copies", [5, 6, 8])
+def test_the_first_suspicious_columns_are_told_and_the_others_counted(copies: int) -> None:
+    frame = expression(300)
+    names = [f"copy{n}" for n in range(copies)]
+    frame = frame.assign(**{name: frame["y1"] * (n + 2) for n, name in enumerate(names)})
+    found = audited(frame, target="y1", features=["gene1", *names])
+    assert [suspect["column"] for suspect in found["features"]["suspicious"]] == names
+    shown = [w["message"] for w in found["warnings"] if w["topic"] == "columns"]
+    assert [text.split("'")[1] for text in shown[:5]] == names[:5]
+    rest = ", ".join(names[5:])
+    plural = "s" * (copies > 6)
+    assert shown[5:] == [f"{copies - 5} more column{plural} like these ({rest})"] * (copies > 5)
+
+
 def test_rare_classes_few_rows_and_shortcuts_are_warned_of() -> None:
     frame = clean(200)
     frame["label"] = ["a"] * 190 + ["b"] * 10

@@ -12,6 +12,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from bionn.formats.predictions import files_for, format_of, writing
+from tests.support.refusals import refused
 
 COLUMNS = ["prob_no", "prob_yes"]
 
@@ -111,6 +112,20 @@ def test_a_track_a_column(tmp_path: Path) -> None:
     assert files_for(tmp_path / "a.bedgraph", COLUMNS) == [tmp_path / name for name in names]
     assert files_for(tmp_path / "a.tsv", COLUMNS) == [tmp_path / "a.tsv"]
     assert [format_of(name) for name in ("a.BED", "a.bg", "a")] == ["bed", "bedgraph", "tsv"]
+
+
+@pytest.mark.parametrize("name", ["a.tvs", "a.tsv.gz", "a.v2", "a.xlsx"])
+def test_a_suffix_of_no_format_is_refused(name: str, tmp_path: Path) -> None:
+    with refused(f"{name}: a name that ends in .tsv, .txt, .csv, .parquet, .bed", "choose another"):
+        written(tmp_path / name, rows(), COLUMNS)
+    assert not list(tmp_path.iterdir())
+
+
+def test_a_dash_is_standard_output(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    written(tmp_path / "a.tsv", rows(), COLUMNS)
+    written(Path("-"), rows(), COLUMNS)
+    assert capsys.readouterr().out == (tmp_path / "a.tsv").read_text()
+    assert not Path("-").exists()
 
 
 @pytest.mark.parametrize("name", ["a.tsv", "a.parquet", "a.bed", "a.bedgraph"])
