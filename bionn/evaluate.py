@@ -243,6 +243,9 @@ def average_folds(
         more["calibration"] = average_reports([result["calibration"] for result in results])
     if "conformal" in results[0]:
         more["conformal"] = average_coverage([result["conformal"] for result in results])
+    ill = [f"fold {k}: {s}" for k, fold in enumerate(results) for s in fold.get("health", ())]
+    if ill:
+        more["health"] = ill
     return {
         "task": task,
         "n": {part: [result["n"][part] for result in results] for part in ("train", "val", "test")},

@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
+import torch
 from rich.console import Console
 from rich.markup import escape
 
@@ -207,7 +208,10 @@ def train_and_test(
         What the averages need, and the seconds of a training that was interrupted and went on.
     """
     trained = train_ensemble(prepared, settled, directory=own, console=console, resume=True)
-    manifest = prepared.manifest() | {"training": plain(settled)}
+    manifest = prepared.manifest() | {
+        "training": plain(settled),
+        "threads": torch.get_num_threads(),
+    }
     rules = Rules(bool(settled.refit), balance(settled), settled.threshold, settled.seed)
     manifest |= learned_on_validation(
         trained.selected,
@@ -318,6 +322,8 @@ def score(
         },
         "seconds": {"train": round(trained.seconds, 3)},
     }
+    if trained.health:
+        metrics["health"] = list(trained.health)
     if trained.members:
         metrics["ensemble"] = score_members(trained, predictor, prepared)
     decision = predictor.decision

@@ -95,6 +95,12 @@ def add_training_options(parser: Parser) -> None:
     training.add_argument("--device", help="auto, cpu, gpu")
     training.add_argument("--precision", help="32-true, bf16-mixed, ...")
     training.add_argument(
+        "--deterministic",
+        action="store_true",
+        default=None,
+        help="bit-equal runs on a GPU too: none but torch's deterministic algorithms",
+    )
+    training.add_argument(
         "--checkpoint-seconds", type=float, metavar="S", help="between checkpoints (default: 60)"
     )
     training.add_argument("--seed", type=int, metavar="S", help="of split, weights and order")

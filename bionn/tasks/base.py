@@ -99,6 +99,7 @@ class Task(L.LightningModule):
         self.register_buffer("code_table", None, persistent=False)
         self.features: torch.nn.Module | None = None
         self._train_losses: list[tuple[Tensor, Tensor]] = []
+        self._epoch_losses: Tensor | None = None
         self._other_losses: list[tuple[Tensor, Tensor]] = []
 
     def setup(self, stage: str) -> None:
@@ -158,7 +159,14 @@ class Task(L.LightningModule):
         del batch_idx
         self._train_losses.append((outputs["loss"].detach(), evidence(batch.targets)))
         if self.trainer.is_last_batch:
+            self._epoch_losses = self.losses_of_epoch()
             self._log_mean("train", self._train_losses)
+
+    def losses_of_epoch(self) -> Tensor:
+        """The training loss of each step of this epoch, or of the one that has just ended, ``(S,)``."""
+        if self._train_losses or self._epoch_losses is None:
+            return torch.stack([loss.to(self.device) for loss, _ in self._train_losses])
+        return self._epoch_losses
 
     def on_save_checkpoint(self, checkpoint: dict[str, Any]) -> None:
         """Keep the losses of an epoch that is not over."""

@@ -82,7 +82,7 @@ def train_ensemble(
         _join_logs(directory, len(members))
     kind = prepared.targets.task
     model = Ensemble([member.model for member in members], kind).eval()
-    refitted = members[0].model is not members[0].selected
+    refitted = any(member.model is not member.selected for member in members)
     selected = Ensemble([m.selected for m in members], kind).eval() if refitted else model
     return Trained(
         model,
@@ -93,6 +93,9 @@ def train_ensemble(
         seconds=sum(member.seconds for member in members),
         seconds_before=sum(member.seconds_before for member in members),
         reason=f"{len(members)} networks trained",
+        health=tuple(
+            f"network {k}: {note}" for k, member in enumerate(members, 1) for note in member.health
+        ),
         members=tuple(members),
     )
 

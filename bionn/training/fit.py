@@ -16,6 +16,7 @@ import torch
 from lightning.pytorch.callbacks import EarlyStopping
 from lightning.pytorch.callbacks.early_stopping import EarlyStoppingReason
 from rich.console import Console
+from rich.markup import escape
 
 from bionn.data.augment import Augmentation
 from bionn.data.batches import resolve_batch_size
@@ -33,6 +34,7 @@ from bionn.training.callbacks import (
     StopOnLossChange,
 )
 from bionn.training.checkpoints import LAST, NEXT, PREVIOUS, clear
+from bionn.training.health import REMEDY, Diverged, WatchFinite, dead_layers
 from bionn.training.loop import build_task, fit_once, make_trainer, quiet_lightning
 from bionn.training.options import TrainingOptions
 from bionn.training.resume import Checkpoints
@@ -53,6 +55,7 @@ class Trained:
         seconds: wall time, that before an interruption included.
         seconds_before: how much of it was before the interruption.
         reason: why training stopped.
+        health: what was wrong in training, a sentence each.
         members: of an ensemble, how the training of each network went.
     """
 
@@ -64,6 +67,7 @@ class Trained:
     seconds: float
     seconds_before: float
     reason: str
+    health: tuple[str, ...] = ()
     members: tuple[Trained, ...] = ()
 
 
@@ -178,14 +182,15 @@ def train(
         resume: go on from the checkpoints that the same training left in the directory.
 
     Raises:
-        InputError: see :func:`check`; or the loss was never finite.
+        InputError: see :func:`check`; or there was no epoch before the loss was no longer finite.
         Stopped: a signal came; where there is a directory, what was done so far is saved in it.
     """
     check(prepared, options)
     start = time.perf_counter()
     saved = _checkpoints(directory, options, resume=resume)
     best = KeepBest()
-    watching: list[L.Callback] = [best, *callbacks]
+    finite = WatchFinite(prepared.samples.ids, best)
+    watching: list[L.Callback] = [best, finite, *callbacks]
     if options.patience is not None:
         watching.append(EarlyStopping("val_loss", patience=options.patience, check_finite=True))
     if options.min_gradient_norm is not None:
@@ -203,19 +208,26 @@ def train(
             "look for extreme values in the data"
         )
     model, epoch = selected, best.epoch + 1
+    health = [] if finite.found is None else [f"{finite.found}; {REMEDY}"]
     if options.refit:
         everything = np.union1d(prepared.split.train, prepared.split.val)
         joined = replace(prepared, split=replace(prepared.split, train=everything))
-        refitting: list[L.Callback] = [StopAfter(epoch)]
+        refitting: list[L.Callback] = [StopAfter(epoch), WatchFinite(joined.samples.ids)]
         if console is not None:
             refitting.append(EpochProgress(console, "refitting", epochs=epoch))
-        model, _ = fit_once(joined, options, refitting, saved[1], validate=False)
-    reason = _reason(trainer, options)
+        try:
+            model, _ = fit_once(joined, options, refitting, saved[1], validate=False)
+        except Diverged as error:
+            health.append(f"refit left out, the network of epoch {epoch} is used: {error}")
+    health += dead_layers(model, prepared)
+    reason = _reason(trainer, options) if finite.found is None else "loss no longer finite"
     before = sum(checkpoints.restored_seconds for checkpoints in saved if checkpoints)
     if console is not None:
-        again = ", refitted" if options.refit else ""
+        again = ", refitted" if model is not selected else ""
         console.print(f"trained: {trainer.current_epoch} epochs, {reason}")
         console.print(f"  best: epoch {epoch}, validation loss {best.best:.4f}{again}")
+        for note in health:
+            console.print(f"  note: {escape(note)}", style="yellow")
     return Trained(
         model,
         selected,
@@ -225,6 +237,7 @@ def train(
         seconds=time.perf_counter() - start + before,
         seconds_before=before,
         reason=reason,
+        health=tuple(health),
     )
 
 

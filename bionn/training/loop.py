@@ -146,6 +146,7 @@ def make_trainer(
             precision=options.precision,  # pyright: ignore[reportArgumentType]
             max_epochs=options.max_epochs,
             gradient_clip_val=options.gradient_clip,
+            deterministic=options.deterministic or None,
             callbacks=callbacks,
             logger=False,
             enable_progress_bar=False,

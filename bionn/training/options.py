@@ -57,6 +57,7 @@ class TrainingOptions:
         cuda_graphs: the same, launched as one graph of a GPU.
         device: ``auto``, ``cpu``, ``gpu``, ... as Lightning's ``accelerator``.
         precision: as Lightning's ``precision``.
+        deterministic: let torch use none but deterministic algorithms, and fail where there is none.
         ensemble: networks that are trained, each from a seed of its own, and averaged.
         seed: of initial weights, order of rows and dropout.
         checkpoint_seconds: between two checkpoints of a long epoch; there is one at the end of each.
@@ -87,6 +88,7 @@ class TrainingOptions:
     cuda_graphs: bool = False
     device: str = "auto"
     precision: str = "32-true"
+    deterministic: bool = False
     ensemble: int = 1
     seed: int = 0
     checkpoint_seconds: float = 60.0

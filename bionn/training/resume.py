@@ -24,6 +24,7 @@ from bionn.data.batches import ResidentBatches
 from bionn.data.resident import ResidentDataModule
 from bionn.errors import InputError, Stopped
 from bionn.training.checkpoints import NEXT, WholeFiles, clear, keep
+from bionn.training.health import weights_finite
 from bionn.training.seeds import random_states, restore_random_states
 
 SECONDS = 60.0
@@ -44,7 +45,8 @@ class Checkpoints(Checkpoint):
 
     A checkpoint is made between two steps when the last one is ``seconds`` old, and at the end of each
     epoch; of epochs so short that this would take more than a tenth of the time, not of each, but
-    always of the last. ``last.ckpt`` and ``previous.ckpt`` are kept.
+    always of the last. ``last.ckpt`` and ``previous.ckpt`` are kept; weights that are not finite never
+    take the place of good ones.
 
     After SIGTERM, SIGINT or SIGUSR1 the step in hand is ended and saved, and :class:`Stopped` raised;
     a second one does not wait.
@@ -167,7 +169,7 @@ class Checkpoints(Checkpoint):
         ):
             self._save(trainer, 0)
         if asked:
-            raise Stopped(asked, saved=True)
+            raise Stopped(asked, saved=self._has_saved)
 
     def on_train_end(self, trainer: L.Trainer, pl_module: L.LightningModule) -> None:
         """Leave signals to those who had them before."""
@@ -210,6 +212,8 @@ class Checkpoints(Checkpoint):
         return Path(trainer.log_dir or trainer.default_root_dir) / "checkpoints"
 
     def _save(self, trainer: L.Trainer, step: int) -> None:
+        if not weights_finite(trainer.lightning_module):
+            return
         begun, folder = time.monotonic(), self._folder(trainer)
         self._step = step
         try:

@@ -15,10 +15,14 @@ import torch
 def seeded(seed: int) -> Iterator[None]:
     """Seed Python, NumPy and torch (every device) for the block; restore their states after it.
 
+    Whether torch keeps to deterministic algorithms is restored as well.
+
     Args:
         seed: from 0 to 2**32 - 1.
     """
     python_state, numpy_state = random.getstate(), np.random.get_state()  # noqa: NPY002
+    deterministic = torch.are_deterministic_algorithms_enabled()
+    warn_only = torch.is_deterministic_algorithms_warn_only_enabled()
     with torch.random.fork_rng(devices=range(torch.cuda.device_count())):
         random.seed(seed)
         np.random.seed(seed)  # noqa: NPY002
@@ -28,6 +32,7 @@ def seeded(seed: int) -> Iterator[None]:
         finally:
             random.setstate(python_state)
             np.random.set_state(numpy_state)  # noqa: NPY002
+            torch.use_deterministic_algorithms(deterministic, warn_only=warn_only)
 
 
 def random_states() -> dict[str, Any]:

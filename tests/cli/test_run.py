@@ -290,6 +290,7 @@ OPTIONS = {
     "--seed 7": ("seed", 7),
     "--packed": ("packed", True),
     "--compile": ("compile", True),
+    "--deterministic": ("deterministic", True),
     "--cuda-graphs": ("cuda_graphs", True),
     "--group-pattern ^(.*)_": ("group_pattern", "^(.*)_"),
     "--refit": ("refit", True),

@@ -125,10 +125,11 @@ def test_refitting_is_training_on_both_parts_for_the_chosen_epochs() -> None:
     assert first.model is first.selected
 
 
-def test_a_loss_that_is_never_finite_is_an_error() -> None:
-    broken = replace(REGRESSION, outputs=REGRESSION.outputs * float("inf"))
+def test_a_validation_loss_that_is_never_finite_is_an_error() -> None:
+    outputs = REGRESSION.outputs.clone()
+    outputs[torch.from_numpy(REGRESSION.split.val)] = torch.inf
     with pytest.raises(InputError, match="never a finite number; lower the learning rate"):
-        train(broken, options_for(REGRESSION))
+        train(replace(REGRESSION, outputs=outputs), options_for(REGRESSION))
 
 
 @pytest.mark.parametrize(
