@@ -13,7 +13,7 @@ def make_parser() -> Parser:
     parser = Parser(
         prog="bionn audit",
         description="Count what is in the data, make the split that run would make, and say what is "
-        "wrong and what to do about it. Trains nothing.",
+        "wrong and what to do about it. Trains nothing. A FASTA file without labels is counted alone.",
         epilog="Exit code 0, also with warnings; 1 with --strict if there are any; 2 for input that "
         "cannot be read.",
     )
@@ -38,14 +38,18 @@ def audit(arguments: Sequence[str]) -> int:
     from bionn.data.samples import DataOptions
     from bionn.data.splits import make_splits
     from bionn.data.targets import find_targets
+    from bionn.data.unlabelled_audit import audit_unlabelled, is_unlabelled
     from bionn.formats.output import json_text, write_json
     from bionn.report.audit import print_audit
     from bionn.report.terminal import terminal
 
     options = DataOptions(**given)
-    samples, targets = find_targets(read_samples(inputs, options), options)
-    splits = make_splits(samples, targets, options)
-    found = audit_samples(samples, targets, splits, options)
+    if is_unlabelled(inputs, options):
+        found = audit_unlabelled(inputs[0], options)
+    else:
+        samples, targets = find_targets(read_samples(inputs, options), options)
+        splits = make_splits(samples, targets, options)
+        found = audit_samples(samples, targets, splits, options)
     if out is not None:
         write_json(found, out)
     if as_json:

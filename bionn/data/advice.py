@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from typing import Any
 
 from bionn.data.columns import some
+
+Rule = Callable[[dict[str, Any]], Iterator[tuple[str, str]]]
 
 ALIKE_SHARE = 0.01
 """With more test rows than this that are much like a training row, the score tells of relatives."""
@@ -29,7 +31,15 @@ def warnings_on(found: dict[str, Any]) -> list[dict[str, str]]:
     Returns:
         A ``topic`` and a ``message`` each.
     """
-    rules = (_leakage, _groups, _inputs, _labels, _sequences, _features, _sizes)
+    return _warnings(found, _leakage, _groups, _inputs, _labels, _sequences, _features, _sizes)
+
+
+def warnings_on_inputs(found: dict[str, Any]) -> list[dict[str, str]]:
+    """Those of :func:`warnings_on` that need neither targets nor a split."""
+    return _warnings(found, _inputs, _sequences)
+
+
+def _warnings(found: dict[str, Any], *rules: Rule) -> list[dict[str, str]]:
     return [
         {"topic": topic, "message": message} for rule in rules for topic, message in rule(found)
     ]
@@ -114,7 +124,7 @@ def _inputs(found: dict[str, Any]) -> Iterator[tuple[str, str]]:
             + (f" ({strand} on the other strand)" if strand else "")
             + "; drop them if they are copies of one measurement",
         )
-    conflicting = duplicates["conflicting"]
+    conflicting = duplicates.get("conflicting", {"inputs": 0})
     if conflicting["inputs"] and found["task"] != "regression":
         pair = conflicting["examples"][0]
         places = " and ".join(row["where"] for row in pair[:2])

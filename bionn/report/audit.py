@@ -38,7 +38,8 @@ def print_warnings(console: Console, found: dict[str, Any]) -> None:
 def audit_rows(found: dict[str, Any]) -> Iterator[tuple[str, str]]:
     """What was counted in the data, a name and a text each."""
     yield "samples", str(found["samples"])
-    yield "task", found["task"]
+    if "task" in found:
+        yield "task", found["task"]
     if "sequences" in found:
         yield from _sequence_rows(found["sequences"])
     if "features" in found:
@@ -60,9 +61,10 @@ def audit_rows(found: dict[str, Any]) -> Iterator[tuple[str, str]]:
         "duplicates",
         f"{duplicates['rows']}" + f", {strand} of them on the other strand" * bool(strand),
     )
-    conflicting = duplicates["conflicting"]
-    yield "conflicts", f"{conflicting['inputs']} inputs, in {conflicting['rows']} rows"
-    groups = found["groups"]
+    if "conflicting" in duplicates:
+        conflicting = duplicates["conflicting"]
+        yield "conflicts", f"{conflicting['inputs']} inputs, in {conflicting['rows']} rows"
+    groups = found.get("groups")
     if groups is not None:
         origin = groups.get("pattern", "as named")
         yield (
@@ -73,7 +75,9 @@ def audit_rows(found: dict[str, Any]) -> Iterator[tuple[str, str]]:
 
 
 def _split_rows(found: dict[str, Any]) -> Iterator[tuple[str, str]]:
-    split = found["split"]
+    split = found.get("split")
+    if split is None:
+        return
     parts = ", ".join(f"{part} {facts['rows']}" for part, facts in split["parts"].items())
     yield "split", f"{split['split']}: {parts}" + " (fold 0)" * ("folds" in split)
     yield "", certificate_note(split)

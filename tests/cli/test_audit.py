@@ -63,6 +63,31 @@ def test_strict_makes_warnings_a_failure(folder: Path, capsys: Any) -> None:
     capsys.readouterr()
 
 
+def test_sequences_without_labels_are_counted_and_not_split(folder: Path, capsys: Any) -> None:
+    Path("u.fa").write_text(">a\nAAACC\n>b\naaacc\n>c\nGGTTT\n>d\nACGTACGN\n")
+    assert main(["audit", "u.fa", "--json"]) == 0
+    found = json.loads(capsys.readouterr().out)
+    assert found["samples"] == 4
+    assert found["duplicates"] == {"rows": 2, "on_the_other_strand": 1}
+    facts = found["sequences"]
+    assert (facts["shortest"], facts["longest"], facts["median_length"]) == (5, 8, 5)
+    # 22 letters: A 3 + 3 + 2, C 2 + 2 + 2, G 2 + 2, T 3 + 1
+    assert facts["composition"] == {"A": 8 / 22, "C": 6 / 22, "G": 4 / 22, "T": 4 / 22}
+    assert facts["ambiguous"] == {"N": 1}
+    assert not {"split", "classes", "task"} & set(found)
+    assert [warning["topic"] for warning in found["warnings"]] == ["duplicates", "alphabet"]
+    assert main(["audit", "u.fa", "--strict"]) == 1
+    shown = " ".join(capsys.readouterr().out.split())
+    assert "no targets: nothing is split" in shown
+    assert "2 of 4 rows repeat the sequence of an earlier one (1 on the other strand)" in shown
+
+
+@pytest.mark.parametrize("option", [["--split", "homology"], ["--folds", "5"], ["--length", "3"]])
+def test_what_needs_labels_still_asks_for_them(option: list[str], folder: Path, capsys) -> None:
+    assert main(["audit", "s.fa", *option]) == 2
+    assert "a target needed for each record" in capsys.readouterr().err
+
+
 @pytest.mark.parametrize(
     ("arguments", "says"),
     [
