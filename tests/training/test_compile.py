@@ -111,7 +111,10 @@ def test_mixed_precision_multiplies_in_bfloat16_on_the_cpu(kind: str) -> None:
         def on_fit_start(self, trainer: L.Trainer, pl_module: L.LightningModule) -> None:
             model = pl_module.model
             assert isinstance(model, Module)
-            model.register_forward_hook(lambda module, given, out: seen.add(out.dtype))
+            self.hook = model.register_forward_hook(lambda module, given, out: seen.add(out.dtype))
+
+        def on_fit_end(self, trainer: L.Trainer, pl_module: L.LightningModule) -> None:
+            self.hook.remove()
 
     mixed = train(SETS[kind], options(kind, precision="bf16-mixed"), callbacks=[Look()])
     assert seen == {torch.bfloat16}
