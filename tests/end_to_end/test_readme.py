@@ -7,6 +7,7 @@ import re
 import shutil
 import subprocess
 import sys
+from importlib import import_module
 from pathlib import Path
 
 import pytest
@@ -47,12 +48,18 @@ def test_every_block_runs_in_the_order_of_the_page(folder: Path) -> None:
     assert (folder / "runs" / "new.tsv").read_text(encoding="utf-8").startswith("id\tprediction")
 
 
-def test_every_option_that_the_readme_names_exists() -> None:
-    from bionn.cli import predict, run
-
-    actions = [action for verb in (run, predict) for action in verb.make_parser()._actions]
+@pytest.mark.parametrize(
+    ("begin", "end", "verbs"),
+    [
+        ("| the data | the option |", "Better settings than", ("run", "predict")),
+        ("Better settings than", "## When a run is", ("run", "tune")),
+    ],
+)
+def test_every_option_that_the_readme_names_exists(begin: str, end: str, verbs: tuple) -> None:
+    parsers = [import_module(f"bionn.cli.{verb}").make_parser() for verb in verbs]
+    actions = [action for parser in parsers for action in parser._actions]
     known = {option for action in actions for option in action.option_strings}
-    table = README[README.index("| the data | the option |") : README.index("## In your own code")]
-    named = set(re.findall(r"--[a-z][a-z-]+", table))
+    told = README[README.index(begin) : README.index(end)]
+    named = set(re.findall(r"--[a-z][a-z-]+", told))
     assert named
     assert named <= known
