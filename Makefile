@@ -48,11 +48,13 @@ format: $(READY)  ## let ruff format and mend what it can
 experiments: $(READY)  ## run every experiment on the public data in $$BIONN_DATA (hours on a small machine)
 	$(BIN)/python -m experiments
 
-bench: $(READY)  ## time and memory of every op, of training over sizes, and of reading, against their peers
+bench: $(READY)  ## time and memory of ops, training, reading, prediction and mutagenesis, against their peers
 	$(BIN)/python -m pip install --quiet --constraint constraints.txt --editable '.[bench]'
 	$(BIN)/python -m experiments.benchmarks.ops
 	$(BIN)/python -m experiments.benchmarks.training --threads 1
 	$(BIN)/python -m experiments.benchmarks.reading
+	$(BIN)/python -m experiments.benchmarks.predict
+	$(BIN)/python -m experiments.benchmarks.mutagenesis
 	$(BIN)/python -m experiments.benchmarks.sizes
 
 clean:  ## remove what the other commands made (runs, caches, .venv)

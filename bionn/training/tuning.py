@@ -176,9 +176,9 @@ def _check(trials: int | None, minutes: float | None, workers: int) -> None:
 
 def _open(search: Search, directory: Path) -> optuna.Study:
     """The study in the folder; a trial that was cut short by a crash is to be made again."""
-    from optuna.trial import TrialState
-
     study = _study(directory, search.training.seed)
+    from optuna.trial import TrialState  # now that it is known to be there
+
     told, known = search.digest(), study.user_attrs.get("digest")
     if known not in (None, told):
         raise InputError(
@@ -197,7 +197,12 @@ def _open(search: Search, directory: Path) -> optuna.Study:
 
 def _study(directory: Path, seed: int) -> optuna.Study:
     """The study in the folder, made if there is none."""
-    import optuna
+    try:
+        import optuna
+    except ModuleNotFoundError:
+        raise InputError(
+            "tune: the package optuna is needed; install it with: pip install 'bionn[tune]'"
+        ) from None
 
     optuna.logging.set_verbosity(optuna.logging.ERROR)
     storage = optuna.storages.RDBStorage(

@@ -1,5 +1,6 @@
 """A search: begins at the defaults, sees no test row, follows its seed, goes on where it stopped."""
 
+import sys
 from dataclasses import replace
 from pathlib import Path
 
@@ -174,3 +175,9 @@ def test_the_choice_that_matters_is_found(tmp_path: Path) -> None:
     write_search(tuned, space, tmp_path)
     for name in ("trials.tsv", "importance.tsv", "importance.png", "slices.png"):
         assert (tmp_path / name).stat().st_size > 0
+
+
+def test_without_optuna_the_remedy_is_told(tmp_path: Path, monkeypatch) -> None:
+    monkeypatch.setitem(sys.modules, "optuna", None)
+    with pytest.raises(InputError, match=r"pip install 'bionn\[tune\]'"):
+        tune(search_over(), tmp_path, trials=1)
