@@ -16,8 +16,9 @@ with warnings.catch_warnings():
     warnings.simplefilter("ignore")
     from torch.testing._internal.common_methods_invocations import op_db
     from torch.testing._internal.common_modules import module_db
-# the import forbids setting backend flags, for the whole process
-torch.backends.__allow_nonbracketed_mutation_flag = not flags_were_frozen
+# The import forbids setting backend flags, for the whole process. What is called torch.backends
+# wraps the module whose variable says so: to set an attribute of the wrapper changes nothing.
+vars(torch.backends.m)["__allow_nonbracketed_mutation_flag"] = not flags_were_frozen
 
 # fmt: off
 FUNCTIONS = [
@@ -221,3 +222,8 @@ def test_what_is_excluded_is_little() -> None:
     assert left_out == 0
     only_complex = [op.full_name for op in OPS if not dtypes_of(op)]
     assert only_complex == ["nn.functional.silu.complex"]
+
+
+def test_other_tests_may_still_set_backend_flags() -> None:
+    assert torch.backends.flags_frozen() == flags_were_frozen
+    torch.backends.cudnn.benchmark = torch.backends.cudnn.benchmark
