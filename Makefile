@@ -32,7 +32,7 @@ faults: $(READY)  ## kill, corrupt, fill the disk: what bionn promises then (nee
 
 fuzz: $(READY)  ## throw bytes at every parser, ten minutes each (needs atheris: Linux)
 	$(BIN)/python -m pip install --quiet --constraint constraints.txt --editable '.[fuzz]'
-	for parser in fasta fastq table bed; do \
+	for parser in fasta fastq table bed vcf; do \
 	    $(BIN)/python tests/fuzz/fuzz.py $$parser -max_total_time=600 -max_len=2048 || exit 1; done
 
 check: $(READY)  ## lint, types, import contracts

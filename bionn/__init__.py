@@ -21,8 +21,9 @@ from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
     from bionn import data, functional, models, nn, tasks
+    from bionn.loading import load
     from bionn.pipeline import RunResult, run
-    from bionn.predict import Predictor, load
+    from bionn.predict import Predictor
 
 __all__ = [
     "Predictor",
@@ -39,7 +40,7 @@ __all__ = [
 _HOME = {
     "run": "bionn.pipeline",
     "RunResult": "bionn.pipeline",
-    "load": "bionn.predict",
+    "load": "bionn.loading",
     "Predictor": "bionn.predict",
 }
 

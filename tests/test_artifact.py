@@ -12,9 +12,9 @@ import torch
 
 from bionn import artifact
 from bionn.errors import ArtifactError
+from bionn.loading import load
 from bionn.manifest import FORMAT_VERSION, sealed
 from bionn.models import MLP
-from bionn.predict import load
 from tests.small_sets import prepared
 
 PREPARED = prepared("binary")

@@ -14,9 +14,9 @@ import pytest
 
 from bionn import artifact
 from bionn.errors import ArtifactError
+from bionn.loading import load
 from bionn.manifest import FORMAT_VERSION, MIGRATIONS, MOST_BYTES, SEAL, read_manifest, sealed
 from bionn.models import MLP
-from bionn.predict import load
 from tests.small_sets import prepared
 from tests.support.refusals import refused
 

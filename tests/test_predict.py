@@ -21,10 +21,11 @@ from bionn.errors import FormatError, InputError, InputWarning
 from bionn.formats import fasta
 from bionn.formats.output import write_json
 from bionn.formats.text import text_blocks
+from bionn.loading import with_both_strands
 from bionn.models import MLP
 from bionn.models.heads import link
 from bionn.models.layers import set_code_table
-from bionn.predict import Predictor, with_both_strands
+from bionn.predict import Predictor
 from bionn.sequences.windows import Windows
 from tests.small_sets import expression, prepared, sequences, write_fasta
 from tests.support.refusals import refused

@@ -70,7 +70,7 @@ def explain(arguments: Sequence[str]) -> int:
     if out.exists() and not (out.is_dir() and given.overwrite):
         raise InputError(f"{out}: already there; choose another folder, or pass --overwrite")
 
-    from bionn.predict import load
+    from bionn.loading import load
     from bionn.preprocess.features import FeatureEncoder
 
     predictor = load(given.model, device=given.device, both_strands=given.both_strands)

@@ -44,7 +44,7 @@ def export(arguments: Sequence[str]) -> int:
         raise InputError(f"{out}: already there; choose another file, or pass --overwrite")
 
     from bionn.export import export as export_model
-    from bionn.predict import load
+    from bionn.loading import load
 
     predictor = load(given.model, both_strands=given.both_strands)
     told = export_model(predictor, out, format=given.format, output=given.output)

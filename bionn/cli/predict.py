@@ -94,7 +94,7 @@ def predict(arguments: Sequence[str]) -> int:
     from bionn.cli.progress import expected_rows, progress_bar
     from bionn.data.unlabelled import Columns
     from bionn.formats.predictions import STANDARD_OUTPUT, files_for, format_of, writing
-    from bionn.predict import load
+    from bionn.loading import load
 
     _refuse_folder(given.out)
     format_of(given.out)

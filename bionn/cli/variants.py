@@ -56,7 +56,7 @@ def variants(arguments: Sequence[str]) -> int:
     from bionn.explain.variants import REASONS, SCORED, effect_columns, variant_effects
     from bionn.formats.genome import Genome
     from bionn.formats.variants import VariantFile
-    from bionn.predict import load
+    from bionn.loading import load
 
     out = Path(given.out)
     if out.is_dir():

@@ -27,9 +27,9 @@ from Bio.SeqIO.FastaIO import SimpleFastaParser
 from bionn import artifact
 from bionn.cli.parser import integers
 from bionn.formats.predictions import writing
+from bionn.loading import load
 from bionn.models import MLP
 from bionn.models.layers import set_code_table
-from bionn.predict import load
 from bionn.preprocess.sequences import SequenceEncoder
 from experiments.benchmarks.ops import commit, write_csv
 

@@ -13,9 +13,9 @@ import torch
 from bionn import artifact
 from bionn.cli.main import main
 from bionn.explain.trained import SequenceExplainer, output_weights
+from bionn.loading import load
 from bionn.models import MLP
 from bionn.models.layers import set_code_table
-from bionn.predict import load
 from tests.small_sets import expression, prepared, sequences, write_fasta
 
 

@@ -19,10 +19,11 @@ from bionn.cli.main import main
 from bionn.explain.variants import REASONS, Windows, trimmed, variant_effects
 from bionn.formats.genome import Genome
 from bionn.formats.variants import Variant, VariantFile
+from bionn.loading import with_both_strands
 from bionn.models import MLP
 from bionn.models.ensemble import Ensemble
 from bionn.models.layers import set_code_table
-from bionn.predict import Predictor, with_both_strands
+from bionn.predict import Predictor
 from tests.small_sets import prepared, sequences
 from tests.support.refusals import refused
 

@@ -32,10 +32,6 @@ def main() -> int:
     given = parser.parse_args()
     preload()
 
-    import bionn.cli.run  # what children need is imported once
-    import bionn.pipeline
-    import bionn.predict  # noqa: F401
-
     results = {}
     for name in given.sections or SECTIONS:
         begin = time.monotonic()

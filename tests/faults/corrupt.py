@@ -10,7 +10,7 @@ from pathlib import Path
 
 from bionn import artifact
 from bionn.errors import InputError
-from bionn.predict import load
+from bionn.loading import load
 from bionn.training import checkpoints
 from tests.faults.harness import Figures, finished, small_run
 

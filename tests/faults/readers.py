@@ -10,8 +10,8 @@ import numpy as np
 import torch
 
 from bionn import artifact
+from bionn.loading import load
 from bionn.models import MLP
-from bionn.predict import load
 from tests.faults.harness import Command, Figures
 from tests.small_sets import prepared
 

@@ -21,7 +21,15 @@ import atheris
 
 with atheris.instrument_imports(include=["bionn.formats", "csv"]):
     from bionn.errors import FormatError
-    from bionn.formats import fasta, fasta_columns, fastq, intervals, sequence_files, table
+    from bionn.formats import (
+        fasta,
+        fasta_columns,
+        fastq,
+        intervals,
+        sequence_files,
+        table,
+        variants,
+    )
 
 Records = tuple[list[str], list[str]]
 """Ids and sequences."""
@@ -85,12 +93,15 @@ def fuzz_fastq(path: Path) -> None:
     """Either format through the common door; every block knows its lines."""
     if not sequence_files.holds_sequences(path):
         return
-    read = fastq.read_blocks if fastq.is_fastq(path) else fasta.read_blocks
+    read, ids = fastq.read_blocks if fastq.is_fastq(path) else fasta.read_blocks, []
     for block in read(path, records=3):
+        ids += block.ids
         assert len(block.ids) == len(block.sequences) <= 3
         assert all(block.ids)
         assert all(block.sequences)
         assert block.where(0).rpartition(":")[2].isdigit()
+    pieces = sequence_files.sequence_columns(path)
+    assert [name for piece in pieces for name in piece.ids.to_pylist()] == ids
 
 
 def fuzz_table(path: Path) -> None:
@@ -125,17 +136,50 @@ def fuzz_bed(path: Path) -> None:
     assert intervals.read_bed(again).ids == regions.ids
 
 
+def fuzz_vcf(path: Path) -> None:
+    """Rows written again, with nothing added, and read again are the same."""
+    source = variants.VariantFile(path)
+    again = FOLDER / "again.vcf"
+    with variants.writing_variants(again, source, []) as write:
+        rows = []
+        for row in source:
+            assert source.where(row) == f"{path}:{row.line}"
+            assert len(row.cells) == source.width
+            write(row, {})
+            rows.append(row)
+    second = variants.VariantFile(again)
+    assert (second.header, second.columns) == (source.header, source.columns)
+    for row, other in zip(rows, second, strict=True):
+        assert _alleles(row) == _alleles(other)
+
+
+def _alleles(row: variants.Variant) -> tuple[object, ...]:
+    return row.chromosome, row.position, row.id, row.ref, row.alts
+
+
 PARSERS: dict[str, tuple[Callable[[Path], None], tuple[str, ...]]] = {
     "fasta": (fuzz_fasta, ("a.fa", "a.txt")),
     "fastq": (fuzz_fastq, ("a.fq", "a.txt", "a.fastq")),
     "table": (fuzz_table, ("a.csv", "a.tsv", "a.txt")),
     "bed": (fuzz_bed, ("a.bed",)),
+    "vcf": (fuzz_vcf, ("a.vcf",)),
 }
+EXAMPLES = {
+    "fasta": b">one two\nACGT\nNN\n>three\nac\n",
+    "fastq": b"@one two\nACGT\n+\nIIII\n",
+    "table": b'id,"a b",y\nx1,1.5,yes\nx2,,"no"\n',
+    "bed": b"chr1\t5\t10\tname\t0\t+\n",
+    "vcf": b"##fileformat=VCFv4.2\n#"
+    + "\t".join(variants.FIXED).encode()
+    + b"\nchr1\t5\trs1\tAC\tA,<DEL>\t.\tPASS\tDP=3;END=9\n",
+}
+"""A file of each kind, from which the fuzzer sets out."""
 
 
 def main() -> None:
     """Fuzz the parser named first."""
-    parse, names = PARSERS[sys.argv.pop(1)]
+    parser = sys.argv.pop(1)
+    parse, names = PARSERS[parser]
 
     def test_one_input(data: bytes) -> None:
         choice, content = (data[0], data[1:]) if data else (0, b"")
@@ -148,6 +192,11 @@ def main() -> None:
             if "\n" in message or not message.startswith(str(path)):
                 raise AssertionError(message) from error
 
+    examples = FOLDER / "examples"
+    examples.mkdir()
+    (examples / parser).write_bytes(b"\0" + EXAMPLES[parser])
+    if not any(Path(argument).is_file() for argument in sys.argv[1:]):
+        sys.argv.append(str(examples))
     atheris.Setup(sys.argv, test_one_input)
     atheris.Fuzz()
 
