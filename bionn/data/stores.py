@@ -61,7 +61,12 @@ class ResidentStore:
             numbers = torch.cat(list(steps)).to(self.inputs.device)
             steps = numbers.split([len(rows) for rows in steps])
         for rows in steps:
-            yield Rows(self.inputs[rows], self.targets[rows], rows)
+            yield Rows(_gather(self.inputs, rows), _gather(self.targets, rows), rows)
+
+
+def _gather(inputs: Inputs, rows: Tensor) -> Tensor:
+    # for whole rows on a CPU several times as fast as indexing
+    return inputs.index_select(0, rows) if isinstance(inputs, Tensor) else inputs[rows]
 
 
 class _Block(NamedTuple):
