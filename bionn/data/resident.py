@@ -36,7 +36,9 @@ class ResidentDataModule(L.LightningDataModule):
         sampler: ``uniform``: every training row once an epoch; ``balanced``: as many of each class.
         packed: keep codes in two bits each where batches are cut of them: for A, C, G and T alone.
 
-    The set is on the trainer's device once, or sent there in blocks where it is too large for it.
+    The set is on the trainer's device once, or sent there in blocks where it is too large for it. Of
+    several processes each has all of it, and a share of the rows of each batch: ``batch_size`` is that
+    of all together. Every row of validation, test and prediction is in one of them, and in one alone.
     """
 
     def __init__(
@@ -174,9 +176,11 @@ class ResidentDataModule(L.LightningDataModule):
         classes: Tensor | None = None,
     ) -> ResidentBatches:
         prepared = self.prepared
-        device = torch.device("cpu")
+        device, shares = torch.device("cpu"), None
         if self.trainer is not None:
             device = self.trainer.strategy.root_device
+            shares = self.trainer.distributed_sampler_kwargs
+        shares = shares or {"rank": 0, "num_replicas": 1}
         if self._placed is None or self._placed[0] != device:
             inputs = pack(prepared) if self.packed else prepared.inputs
             store = place(inputs, prepared.outputs, device)
@@ -189,6 +193,8 @@ class ResidentDataModule(L.LightningDataModule):
             seed=self.seed,
             augment=augment,
             classes=classes,
+            rank=shares["rank"],
+            world_size=shares["num_replicas"],
             device=device,
         )
 

@@ -70,7 +70,7 @@ def objective(
     """The loss that a task is judged by: cross-entropy, or the mean squared error.
 
     A missing target has no part in it: the mean is over those that are there, and the gradient for
-    the others is 0. Without any it is 0.
+    the others is 0. Without any, or without rows, it is 0.
 
     Args:
         task: which.
@@ -80,6 +80,8 @@ def objective(
             sum is divided by the number of rows, not by that of weights, which varies with the batch.
         **options: of the loss function.
     """
+    if not len(targets):
+        return logits.sum()
     if class_weight is not None:
         return _weighted(task, logits, targets, class_weight.to(logits.dtype)) / len(targets)
     if task == "binary":
@@ -116,7 +118,7 @@ def squared_error(
         targets: class indices ``(N,)``.
         class_weight: as for :func:`objective`.
     """
-    if task == "regression":
+    if task == "regression" or not len(targets):
         return objective(task, logits, targets)
     truth = targets.to(logits.dtype)
     if task == "multiclass":

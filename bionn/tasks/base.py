@@ -27,6 +27,7 @@ from bionn.models.heads import (
 )
 from bionn.models.layers import feed, set_code_table
 from bionn.tasks.optimizer import AdamW
+from bionn.tasks.processes import in_order, process_count, process_rank, share_of_mean, summed
 
 Schedule = Literal["constant", "one_cycle"]
 WARM_UP = 0.1
@@ -59,6 +60,10 @@ class Task(L.LightningModule):
     and a data module that draws rows of each class in other shares than they have, bias the logits;
     ``logit_shift`` says by how much. Losses and scores of validation and test rows, and
     predictions, are without that bias, and so comparable whatever the weights.
+
+    Several processes (Lightning's ``ddp``, ``fsdp``, ...) that share the rows of each step take the
+    steps of one: a process counts by its rows, of which the last step of an epoch may give it fewer
+    than the others, or none. Losses and scores are those of all rows, the same in each process.
     """
 
     def __init__(
@@ -123,6 +128,8 @@ class Task(L.LightningModule):
 
     def on_fit_start(self) -> None:
         """Compile the network in place: its parameters and their names stay."""
+        if rank := process_rank():  # each draws its own dropout
+            torch.manual_seed(torch.initial_seed() + rank)
         if self.cuda_graphs and self.device.type != "cuda":
             raise InputError(
                 f"cuda_graphs: a GPU of NVIDIA needed, device {self.device.type} found; leave it out"
@@ -145,10 +152,13 @@ class Task(L.LightningModule):
         minimised = squared_error if self.objective == "squared-error" else objective
         return minimised(self.kind, logits, targets, class_weight=self.loss_weight)
 
-    def training_step(self, batch: Batch, batch_idx: int) -> Tensor:
+    def training_step(self, batch: Batch, batch_idx: int) -> Tensor | dict[str, Tensor]:
         """The objective on a batch."""
         del batch_idx
-        return self.loss(self(batch.inputs), batch.targets)
+        loss = self.loss(self(batch.inputs), batch.targets)
+        if process_count() == 1:
+            return loss
+        return {"loss": share_of_mean(loss, evidence(batch.targets)), "own_loss": loss.detach()}
 
     def on_train_batch_end(self, outputs: Any, batch: Batch, batch_idx: int) -> None:
         """Keep the loss on its device: nothing waits for it before the epoch ends.
@@ -157,7 +167,8 @@ class Task(L.LightningModule):
         this module's, and would see the loss of the epoch before.
         """
         del batch_idx
-        self._train_losses.append((outputs["loss"].detach(), evidence(batch.targets)))
+        loss = outputs.get("own_loss", outputs["loss"]).detach()
+        self._train_losses.append((loss, evidence(batch.targets)))
         if self.trainer.is_last_batch:
             self._epoch_losses = self.losses_of_epoch()
             self._log_mean("train", self._train_losses)
@@ -165,16 +176,18 @@ class Task(L.LightningModule):
     def losses_of_epoch(self) -> Tensor:
         """The training loss of each step of this epoch, or of the one that has just ended, ``(S,)``."""
         if self._train_losses or self._epoch_losses is None:
-            return torch.stack([loss.to(self.device) for loss, _ in self._train_losses])
+            return self._of_all(self._train_losses)[0]
         return self._epoch_losses
 
     def on_save_checkpoint(self, checkpoint: dict[str, Any]) -> None:
         """Keep the losses of an epoch that is not over."""
-        checkpoint["train_losses"] = [(loss.cpu(), n.cpu()) for loss, n in self._train_losses]
+        losses, sizes = self._of_all(self._train_losses)
+        checkpoint["train_losses"] = list(zip(losses.cpu(), sizes.cpu(), strict=True))
 
     def on_load_checkpoint(self, checkpoint: dict[str, Any]) -> None:
         """Go on with an epoch that is not over."""
-        self._train_losses = list(checkpoint.get("train_losses", []))
+        first = process_rank() == 0  # they are of all processes
+        self._train_losses = [(loss, n * first) for loss, n in checkpoint.get("train_losses", [])]
 
     def on_train_epoch_end(self) -> None:
         """Log the mean training loss of an epoch that was cut short (``max_steps``)."""
@@ -200,9 +213,9 @@ class Task(L.LightningModule):
         self._finish("test")
 
     def predict_step(self, batch: Batch, batch_idx: int) -> Tensor:
-        """Probabilities, or values in standardised units."""
+        """Probabilities, or values in standardised units, of all processes' rows in their order."""
         del batch_idx
-        return link(self.kind, self._unbiased(self(batch.inputs)))
+        return in_order(link(self.kind, self._unbiased(self(batch.inputs))))
 
     def configure_optimizers(self) -> Any:
         """AdamW, or the optimiser asked for, under the schedule."""
@@ -272,15 +285,28 @@ class Task(L.LightningModule):
             values = self.scores.compute()
             self.scores.reset()
             self.log_dict(
-                {f"{part}_{n}": float(v) for n, v in values.items() if isinstance(v, float)}
+                {f"{part}_{n}": float(v) for n, v in values.items() if isinstance(v, float)},
+                sync_dist=True,  # equal everywhere: the rows of all processes are in them
             )
+
+    def _of_all(self, losses: list[tuple[Tensor, Tensor]]) -> tuple[Tensor, Tensor]:
+        """The losses of steps, and of how many rows (or targets) each is the mean, ``(S,)``.
+
+        Of several processes, those of the rows that they had together in a step.
+        """
+        if not losses:
+            return torch.zeros(0, device=self.device), torch.zeros(0, device=self.device)
+        means = torch.stack([loss.to(self.device) for loss, _ in losses])
+        sizes = torch.stack([size.to(self.device) for _, size in losses])
+        if process_count() == 1:
+            return means, sizes
+        totals = summed(torch.stack([means * sizes, sizes.to(means.dtype)]))
+        return totals[0] / totals[1].clamp(min=1), totals[1]
 
     def _log_mean(self, part: str, losses: list[tuple[Tensor, Tensor]]) -> None:
         """Log the mean over rows, or targets that are there, not over batches, and forget the losses."""
-        sizes = torch.stack([size.to(self.device) for _, size in losses])
-        mean = (
-            torch.stack([loss.to(self.device) for loss, _ in losses]) * sizes
-        ).sum() / sizes.sum().clamp(min=1)
+        means, sizes = self._of_all(losses)
+        mean = (means * sizes).sum() / sizes.sum().clamp(min=1)
         losses.clear()
         self.log(
             f"{part}_loss",

@@ -215,11 +215,10 @@ class SaveModel(L.Callback):
     def on_fit_end(self, trainer: L.Trainer, pl_module: L.LightningModule) -> None:
         """Save network and manifest; the data module knows what prediction needs."""
         data = getattr(trainer, "datamodule", None)
+        folder = Path(trainer.log_dir or trainer.default_root_dir)  # asked for by every process
         if not trainer.is_global_zero or not isinstance(data, ResidentDataModule):
             return
-        directory = Path(
-            self.directory or Path(trainer.log_dir or trainer.default_root_dir) / "model"
-        )
+        directory = Path(self.directory or folder / "model")
         shift, model = getattr(pl_module, "logit_shift", None), pl_module.model
         if isinstance(shift, Tensor) and isinstance(model, torch.nn.Module):
             model = deepcopy(model)

@@ -7,6 +7,7 @@ just been told to stop, and counters that stand exactly between two steps.
 
 from __future__ import annotations
 
+import math
 import signal
 import threading
 import time
@@ -36,6 +37,9 @@ SHARE = 0.1
 SIGNALS = ("SIGTERM", "SIGINT", "SIGUSR1")
 """Asked to stop: by a scheduler, by Ctrl-C, by Slurm ahead of the time limit or a preemption."""
 
+LOOK_EVERY = 8
+"""Steps from one look to the next of several processes at what the others were asked."""
+
 KEY = "bionn"
 """Where a checkpoint holds what Lightning's does not."""
 
@@ -49,7 +53,8 @@ class Checkpoints(Checkpoint):
     take the place of good ones.
 
     After SIGTERM, SIGINT or SIGUSR1 the step in hand is ended and saved, and :class:`Stopped` raised;
-    a second one does not wait.
+    a second one does not wait. Several processes look every :data:`LOOK_EVERY` steps whether any of
+    them was sent one, or whether it is time, and then stop together; the first one writes.
 
     Args:
         directory: where; ``checkpoints`` in the logger's folder when None.
@@ -80,8 +85,9 @@ class Checkpoints(Checkpoint):
             strategy.checkpoint_io = WholeFiles()
         if stage == "fit":
             self._data = data_of(trainer)
+            folder = self._folder(trainer)  # asked for by every process
             if trainer.is_global_zero:
-                clear(self._folder(trainer))
+                clear(folder)
 
     def on_load_checkpoint(
         self, trainer: L.Trainer, pl_module: L.LightningModule, checkpoint: dict[str, Any]
@@ -139,8 +145,10 @@ class Checkpoints(Checkpoint):
     ) -> None:
         """Save between two steps if it is time."""
         del pl_module, batch
-        asked = self._stop_asked(trainer)
-        if batch_idx and (asked or self._is_due(trainer, self.seconds)):
+        if trainer.world_size > 1 and batch_idx % LOOK_EVERY:
+            return
+        asked, due = self._agreed(trainer, self.seconds)
+        if batch_idx and (asked or due):
             self._save(trainer, batch_idx)
         if asked and self._has_saved:
             raise Stopped(asked, saved=True)
@@ -155,18 +163,14 @@ class Checkpoints(Checkpoint):
     ) -> None:
         """Do not end a long validation when asked to stop: the steps before it are soon repeated."""
         del pl_module, batch, batch_idx, dataloader_idx
-        if self._handlers and self._has_saved and (asked := self._stop_asked(trainer)):
+        if self._handlers and self._has_saved and (asked := self._agreed(trainer)[0]):
             raise Stopped(asked, saved=True)
 
     def on_train_epoch_end(self, trainer: L.Trainer, pl_module: L.LightningModule) -> None:
         """Save when all other callbacks have seen the epoch."""
         del pl_module
-        asked = self._stop_asked(trainer)
-        if (
-            asked
-            or _is_last(trainer)
-            or self._is_due(trainer, min(self._cost / SHARE, self.seconds))
-        ):
+        asked, due = self._agreed(trainer, min(self._cost / SHARE, self.seconds))
+        if asked or due or _is_last(trainer):
             self._save(trainer, 0)
         if asked:
             raise Stopped(asked, saved=self._has_saved)
@@ -195,16 +199,15 @@ class Checkpoints(Checkpoint):
             raise Stopped(number, saved=self._has_saved)
         self._asked = number
 
-    def _stop_asked(self, trainer: L.Trainer) -> int | None:
-        """The signal that any of the processes was sent."""
-        if trainer.world_size == 1:
-            return self._asked
-        asked = torch.tensor(self._asked or 0, device=trainer.strategy.root_device)
-        return int(trainer.strategy.reduce(asked, reduce_op="max")) or None
-
-    def _is_due(self, trainer: L.Trainer, seconds: float) -> bool:
+    def _agreed(self, trainer: L.Trainer, seconds: float = math.inf) -> tuple[int | None, bool]:
+        """The signal that any process was sent, and whether the first one finds a checkpoint due."""
         due = time.monotonic() - self._last >= seconds
-        return trainer.strategy.broadcast(due) if trainer.world_size > 1 else due
+        if trainer.world_size == 1:
+            return self._asked, due
+        votes = torch.tensor([self._asked or 0, due and trainer.is_global_zero])
+        votes = trainer.strategy.reduce(votes.to(trainer.strategy.root_device), reduce_op="max")
+        asked, due = votes.tolist()
+        return asked or None, bool(due)
 
     def _folder(self, trainer: L.Trainer) -> Path:
         if self.directory is not None:

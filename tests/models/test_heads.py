@@ -1,11 +1,13 @@
 """Links and objectives against torch's own functions."""
 
+from typing import Any
+
 import pytest
 import torch
 from torch.nn import functional as TF
 
 from bionn.errors import InputError
-from bionn.models.heads import evidence, find_objective, link, objective, squared_error
+from bionn.models.heads import TaskKind, evidence, find_objective, link, objective, squared_error
 
 LOGITS = torch.randn(9, 3)
 CLASSES = torch.arange(9) % 3
@@ -89,6 +91,19 @@ def test_each_task_has_its_objectives() -> None:
     assert find_objective("binary", "auto") == "cross-entropy"
     assert find_objective("regression", "auto") == "squared-error"
     assert find_objective("multiclass", "squared-error") == "squared-error"
-    for task, name in (("regression", "cross-entropy"), ("binary", "hinge")):
+    wrong: list[tuple[TaskKind, str]] = [("regression", "cross-entropy"), ("binary", "hinge")]
+    for task, name in wrong:
         with pytest.raises(InputError, match=f"needed for {task}, '{name}' found"):
             find_objective(task, name)
+
+
+@pytest.mark.parametrize("minimised", [objective, squared_error])
+@pytest.mark.parametrize(("task", "width"), [("binary", 1), ("multiclass", 3), ("regression", 2)])
+def test_no_rows_have_no_loss_and_teach_nothing(minimised, task: Any, width) -> None:
+    """What a process has where the others have all that is left of an epoch."""
+    layer = torch.nn.Linear(4, width)
+    targets = torch.zeros(0, 2) if task == "regression" else torch.zeros(0, dtype=torch.int64)
+    loss = minimised(task, layer(torch.zeros(0, 4)), targets)
+    loss.backward()
+    assert loss == 0
+    assert all(p.grad is not None and not p.grad.any() for p in layer.parameters())
