@@ -5,6 +5,7 @@ from __future__ import annotations
 import time
 from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass, fields
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -31,6 +32,7 @@ from bionn.formats.output import write_json, write_table
 from bionn.predict import Predictor
 from bionn.report.console import print_data, print_result, print_training
 from bionn.report.folder import (
+    ASKED,
     REPLACEABLE,
     check_directory,
     earlier_run,
@@ -44,14 +46,14 @@ from bionn.report.folder import (
 from bionn.report.folds import Finished, forget, keep, kept, test_rows
 from bionn.report.page import write_page
 from bionn.report.terminal import terminal
+from bionn.report.tuned import Settled, as_found, searched, what_is_tuned
 from bionn.report.unfinished import building
 from bionn.subgroups import average_subgroups, subgroups
 from bionn.training.ensemble import check_size, train_ensemble
 from bionn.training.fit import Trained, check, tidy
 from bionn.training.learning_curve import learning_curve as curve_of
 from bionn.training.options import TrainingOptions, choose
-from bionn.training.search import default_space, parse_space
-from bionn.training.tuning import Search
+from bionn.training.search import Search, default_space, parse_space
 from bionn.validation import learned_on_validation
 
 
@@ -79,6 +81,8 @@ def run(
     baselines: bool = True,
     explain: bool = True,
     learning_curve: bool = False,
+    tune: float | None = None,
+    tuned: Sequence[Mapping[str, Any]] | None = None,
     progress: bool = True,
     **options: Any,
 ) -> RunResult:
@@ -93,6 +97,9 @@ def run(
         baselines: fit and score the baselines too.
         explain: attributions of test samples, in ``explain/``; with folds, those of fold 0.
         learning_curve: train on shares of the training rows too, and score each; with folds, of fold 0.
+        tune: minutes to search better settings in, on training and validation rows; with folds, shared
+            among them, as each has settings of its own. What is given as an option stays as it is.
+        tuned: what such a search found for each fold, as its ``config.yaml`` tells.
         progress: say what was chosen and draw progress bars.
         **options: the fields of :class:`bionn.data.samples.DataOptions` and of
             :class:`bionn.training.options.TrainingOptions`.
@@ -119,6 +126,12 @@ def run(
     print_training(console, first, settled)
 
     every = every_option(sources, data_options, settled)
+    given = {name for name, value in options.items() if value is not None}
+    space = default_space(first, given)
+    every |= what_is_tuned(tune, tuned, space, len(splits))
+    search_of = partial(
+        Search, samples, targets, data=data_options, training=training_options, space=space
+    )
     if resume and (there := earlier_run(directory, every, first.manifest(), overwrite)) is not None:
         console.print("resume: the run is whole, nothing is left to do")
         return told(console, directory, there)
@@ -131,7 +144,7 @@ def run(
     done: list[Finished] = []
     repeats, before = splits[-1].repeat + 1, 0.0
     with building(directory, same, resume=resume, replaceable=REPLACEABLE) as folder:
-        write_config(folder, sources, data_options, settled)
+        write_config(folder, sources, data_options, settled, tuned=tuned)
         write_splits(folder, samples, splits)
         found["notes"] += getattr(first.encoder, "notes", ())
         write_json(found["split"], folder / "split.json")
@@ -141,9 +154,14 @@ def run(
             finished = kept(own)
             if finished is None:
                 prepared = prepare(samples, targets, split, data_options) if number else first
+                how = Settled(prepared, settled)
+                if tune is not None:
+                    minutes = tune / len(splits)
+                    how = searched(search_of(split=split), own, minutes=minutes, console=console)
+                elif tuned is not None:
+                    how = as_found(search_of(split=split), tuned[number])
                 finished, earlier = train_and_test(
-                    prepared,
-                    settled,
+                    how,
                     own,
                     console=console,
                     baselines=baselines,
@@ -161,9 +179,20 @@ def run(
             metrics = average_folds(list(results), resampled, repeats)
             metrics["subgroups"] = average_subgroups([result["subgroups"] for result in results])
             write_table(test_rows(folder, splits), folder / "predictions.tsv")
+        asked_for = data_options, training_options
+        if tune is not None:
+            tuned = [finished.metrics["tuning"]["values"] for finished in done]
+            write_json(every, folder / ASKED)
+        if tuned is not None:
+            search = search_of(split=splits[0])
+            asked_for = search.asked(tuned[0])
+            if len(splits) == 1:
+                write_config(folder, sources, *search.settle(tuned[0]))
+            else:
+                write_config(folder, sources, data_options, settled, tuned=tuned)
         if learning_curve:
             metrics["learning_curve"] = curve_of(
-                samples, targets, splits[0], data_options, training_options, console=console
+                samples, targets, splits[0], *asked_for, console=console
             )
         metrics["seconds"]["total"] = round(time.perf_counter() - start + before, 3)
         write_json(metrics, folder / "metrics.json")
@@ -184,8 +213,7 @@ def told(console: Console, directory: Path, metrics: dict[str, Any]) -> RunResul
 
 
 def train_and_test(
-    prepared: Prepared,
-    settled: TrainingOptions,
+    how: Settled,
     own: Path,
     *,
     console: Console,
@@ -196,8 +224,7 @@ def train_and_test(
     """One split: the network trained, its model, scores, predictions and explanations written.
 
     Args:
-        prepared: the data.
-        settled: how to train.
+        how: the data, and how to train.
         own: the folder of the split.
         console: what the progress is drawn on.
         baselines: fit and score the baselines too.
@@ -207,6 +234,7 @@ def train_and_test(
     Returns:
         What the averages need, and the seconds of a training that was interrupted and went on.
     """
+    prepared, settled, told = how
     trained = train_ensemble(prepared, settled, directory=own, console=console, resume=True)
     manifest = prepared.manifest() | {
         "training": plain(settled),
@@ -226,6 +254,8 @@ def train_and_test(
     artifact.save(own / "model", trained.model, manifest)
     fitted = fit_baselines(prepared, rules) if baselines else {}
     metrics, draws = score(predictor, selected, prepared, trained, baselines=fitted)
+    if told is not None:
+        metrics["tuning"] = told
     metrics["subgroups"] = subgroups(predictor, prepared, identity=identity, seed=settled.seed)
     write_table(prediction_table(predictor, prepared, selected=selected), own / "predictions.tsv")
     write_json(metrics, own / "metrics.json")

@@ -22,6 +22,12 @@ def make_parser() -> Parser:
     parser.add_argument("--config", metavar="FILE", help="YAML of options, as config.yaml of a run")
     add_data_options(parser)
     add_training_options(parser)
+    parser.add_argument_group("tuning").add_argument(
+        "--tune",
+        type=float,
+        metavar="MINUTES",
+        help="search better settings on train and val rows first (of what is not given; bionn[tune])",
+    )
     _add_output_options(parser)
     return parser
 
@@ -149,9 +155,8 @@ def run(arguments: Sequence[str]) -> int:
     config = given.pop("config", None)
     options = {}
     if config is not None:
-        options = read_config(
-            config, [action for action in parser._actions if action.dest not in ("config", "help")]
-        )
+        known = [action for action in parser._actions if action.dest not in ("config", "help")]
+        options = read_config(config, known, also=("tuned",))
     if not given["inputs"] and "inputs" in options:
         del given["inputs"]
     options |= given

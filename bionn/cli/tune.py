@@ -33,6 +33,9 @@ def make_parser() -> Parser:
     search.add_argument("--minutes", type=float, metavar="M", help="how long (default: 10)")
     search.add_argument("--trials", type=int, metavar="N", help="the most trials in all")
     search.add_argument("--workers", type=int, metavar="W", help="processes side by side (1)")
+    search.add_argument(
+        "--engine", help="local (default), or ray: workers on a Ray cluster (needs bionn[ray])"
+    )
     search.add_argument("--out", metavar="DIR", help="folder (default: runs/NAME-tuning)")
     search.add_argument(
         "--overwrite", action="store_true", default=None, help="begin anew, drop the trials there"
@@ -62,6 +65,7 @@ def tune(arguments: Sequence[str]) -> int:
     if bounds["minutes"] is None and bounds["trials"] is None:
         bounds["minutes"] = 10.0
     bounds["workers"] = bounds["workers"] or 1
+    bounds["engine"] = options.pop("engine", None) or "local"
     out, overwrite = options.pop("out", None), options.pop("overwrite", False)
 
     from rich.console import Console
@@ -94,7 +98,7 @@ def _directory(out: str | None, inputs: Sequence[str], overwrite: bool) -> Path:
     Raises:
         InputError: it holds something else than a search.
     """
-    from bionn.training.tuning import STUDY
+    from bionn.training.trials import STUDY
 
     directory = Path(out or f"runs/{Path(inputs[0]).name.split('.')[0]}-tuning")
     if directory.exists() and not directory.is_dir():

@@ -114,7 +114,7 @@ def print_result(console: Console, directory: Path, metrics: dict[str, Any]) -> 
     console.print(table)
     if plain:
         console.print(_decision(metrics))
-    for sentence in (*verdict(metrics), *trust(metrics)):
+    for sentence in (*tuning(metrics), *verdict(metrics), *trust(metrics)):
         console.print(escape(sentence))
     console.print(f"files: {escape(str(directory))}/", style="bold")
     seconds = metrics["seconds"]
@@ -130,6 +130,19 @@ def _decision(metrics: dict[str, Any]) -> str:
         return f"network: classes decided {rule}; probabilities are those of classes as they come"
     shown_each = ", ".join(f"{threshold:.3g}" for threshold in thresholds)
     return f"network: positive above a probability of {shown_each} ({rule})"
+
+
+def tuning(metrics: dict[str, Any]) -> list[str]:
+    """By which validation loss settings were chosen, beside that of those taken otherwise."""
+    found = [fold["tuning"] for fold in metrics.get("folds", [metrics]) if "tuning" in fold]
+    if not found:
+        return []
+    best = shown(float(np.mean([one["val_loss"] for one in found])))
+    first = [one["first_val_loss"] for one in found]
+    beside = "" if None in first else f", {shown(float(np.mean(first)))} with the defaults"
+    trials = sum(sum(one["trials"].values()) for one in found)
+    of = f", a mean of {len(found)} folds" if len(found) > 1 else ""
+    return [f"tuned in {trials} trials: validation loss {best}{beside}{of}"]
 
 
 def verdict(metrics: dict[str, Any]) -> list[str]:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import hashlib
 import json
 import os
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import asdict
 from itertools import takewhile
 from pathlib import Path
@@ -42,8 +42,12 @@ RUN_FILES = (
     "model",
     "checkpoints",
     "members",
+    "tuning",
 )
 """What a run leaves in its directory; with folds, also ``fold_0``, ``fold_1``, ..."""
+
+ASKED = "tuning/asked.json"
+"""The options of a run that tuned, as they were given; its ``config.yaml`` has those that it found."""
 
 REPLACEABLE = (*RUN_FILES, "fold_[0-9]*")
 """Patterns of all names that a run may leave."""
@@ -135,6 +139,8 @@ def earlier_run(
         return None
     there = read_manifest(model_folder(directory) / artifact.MANIFEST)
     before = yaml.safe_load((directory / "config.yaml").read_text(encoding="utf-8"))
+    if "tune" in options and (directory / ASKED).is_file():  # the other one has what was found
+        before = json.loads((directory / ASKED).read_text(encoding="utf-8"))
     hashes = ("data_sha256", "split_sha256")
     try:
         refuse_differences(
@@ -176,9 +182,15 @@ def write_config(
     training: TrainingOptions,
     *,
     name: str = "config.yaml",
+    tuned: Sequence[Mapping[str, Any]] | None = None,
 ) -> None:
-    """``config.yaml``: every option as settled; ``bionn run --config`` of it is the same run."""
+    """``config.yaml``: every option as settled; ``bionn run --config`` of it is the same run.
+
+    With ``tuned`` it also holds what was found for each fold.
+    """
     options = every_option(sources, data, training)
+    if tuned is not None:
+        options["tuned"] = [dict(values) for values in tuned]
     with replacing(directory / name) as file:
         file.write(f"{CONFIG_HEAD}; repeat it with: bionn run --config {name} --out DIR\n")
         yaml.safe_dump(options, file, sort_keys=False, allow_unicode=True)

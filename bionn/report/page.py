@@ -47,6 +47,7 @@ SECTIONS = (
     Section("data", "The data", data.data),
     Section("split", "The split", data.split),
     Section("network", "The network", network.architecture),
+    Section("tuning", "How its settings were chosen", network.tuning),
     Section("training", "Training", network.training),
     Section("scores", "Test scores", scores.scores),
     Section("predictions", "Test predictions", predictions.predictions),

@@ -29,6 +29,7 @@ class Run:
         examples: ``explain/examples.json``.
         motifs: ``explain/motifs.json``.
         features: ``explain/features.tsv``.
+        trials: ``tuning/trials.tsv``, one for each split that was tuned.
     """
 
     metrics: dict[str, Any]
@@ -42,6 +43,7 @@ class Run:
     examples: list[dict[str, Any]] = field(default_factory=list)
     motifs: list[dict[str, Any]] = field(default_factory=list)
     features: pd.DataFrame | None = None
+    trials: list[pd.DataFrame] = field(default_factory=list)
 
     @property
     def task(self) -> str:
@@ -110,6 +112,7 @@ def read_run(folder: str | Path) -> Run:
     each = [folder / f"fold_{k}" for k in range(number)] or [folder]
     explained = folder / "explain" if (folder / "explain").is_dir() else each[0] / "explain"
     config = folder / "config.yaml"
+    trials = (_table(own / "tuning" / "trials.tsv", "\t") for own in each)
     return Run(
         metrics=metrics,
         audit=_json(folder / "audit.json", dict),
@@ -122,6 +125,7 @@ def read_run(folder: str | Path) -> Run:
         examples=_json(explained / "examples.json", list),
         motifs=_json(explained / "motifs.json", list),
         features=_table(explained / "features.tsv", "\t"),
+        trials=[table for table in trials if table is not None and "val_loss" in table],
     )
 
 
@@ -178,7 +182,7 @@ def _table(path: Path, separator: str) -> pd.DataFrame | None:
         raise InputError(
             f"{path}: not readable as a table ({reason}); run bionn run again"
         ) from None
-    texts = {"id", "split", "feature"}
+    texts = {"id", "split", "feature", "state"}
     if any(name.startswith("prob_") for name in frame):
         texts |= {"target", "prediction"}
     for name in frame.columns.difference(texts, sort=False):

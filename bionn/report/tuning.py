@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from collections import Counter
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -21,6 +22,9 @@ from bionn.training.tuning import Tuned
 
 if TYPE_CHECKING:
     import optuna
+
+STATES = {"complete": "came to their end", "pruned": "were given up", "fail": "failed"}
+"""How trials end."""
 
 BLUE, VERMILION = "#0072B2", "#D55E00"
 """Of the colour-blind safe Okabe-Ito palette."""
@@ -143,26 +147,54 @@ def _places(axes: Axes, dimension: Dimension, values: list[Any]) -> np.ndarray:
     return np.array([labels.index(str(value)) for value in values], dtype=float)
 
 
+def outcome(tuned: Tuned) -> dict[str, Any]:
+    """What a search found, as plain data: ``tuning`` of a run's ``metrics.json``.
+
+    Returns:
+        ``trials`` by state, the best ``values`` and their ``val_loss``, the ``first`` ones, which would
+        have been taken without a search, and theirs (``first_val_loss``, NaN if that trial failed), and
+        the ``importance`` of each choice.
+    """
+    return {
+        "trials": _counts(tuned.study),
+        "values": tuned.values,
+        "val_loss": tuned.val_loss,
+        "first": tuned.first,
+        "first_val_loss": tuned.first_loss,
+        "importance": importances(tuned.study),
+    }
+
+
+def _counts(study: optuna.Study) -> dict[str, int]:
+    """Trials by state: ``complete``, ``pruned``, ``fail``."""
+    counts = Counter(trial.state.name.lower() for trial in study.get_trials(deepcopy=False))
+    return {state: counts[state] for state in STATES if counts[state]}
+
+
 def print_search(console: Console, tuned: Tuned, directory: Path) -> None:
     """How many trials there were, the best one beside the first, and what mattered."""
-    table = trial_table(tuned.study)
-    counts = table["state"].value_counts()
-    told = {"complete": "came to their end", "pruned": "were given up", "fail": "failed"}
-    parts = [f"{counts[state]} {does}" for state, does in told.items() if state in counts]
-    console.print(f"trials: {len(table)}, of which {', '.join(parts)}")
+    counts = _counts(tuned.study)
+    parts = [f"{count} {STATES[state]}" for state, count in counts.items()]
+    console.print(f"trials: {sum(counts.values())}, of which {', '.join(parts)}")
     shares = importances(tuned.study)
     shown = Table(title="choices", title_justify="left")
     for heading in ("choice", "tried first", "best", "importance"):
         shown.add_column(heading, justify="left" if heading == "choice" else "right")
-    first = tuned.study.get_trials(deepcopy=False)[0].params
     for name, value in tuned.values.items():
         share = f"{shares[name]:.2f}" if name in shares else "-"
-        shown.add_row(name, escape(_shown(first.get(name))), escape(_shown(value)), share)
+        shown.add_row(
+            name, escape(shown_value(tuned.first.get(name))), escape(shown_value(value)), share
+        )
     console.print(shown)
-    begun = table["val_loss"].iloc[0]
-    console.print(f"validation loss: {begun:.4f} at first, {tuned.val_loss:.4f} at best")
+    console.print(f"validation loss: {tuned.first_loss:.4f} at first, {tuned.val_loss:.4f} at best")
     console.print(f"files: {escape(str(directory))}/", style="bold")
 
 
-def _shown(value: Any) -> str:
-    return f"{value:.3g}" if isinstance(value, float) else str(value)
+def shown_value(value: Any) -> str:
+    """A choice in few letters; a dash for none.
+
+    Example:
+        >>> shown_value(0.0012345), shown_value(64), shown_value("relu"), shown_value(None)
+        ('0.00123', '64', 'relu', '-')
+    """
+    return "-" if value is None else f"{value:.3g}" if isinstance(value, float) else str(value)

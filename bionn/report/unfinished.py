@@ -44,6 +44,7 @@ def can_go_on(directory: Path) -> bool:
         "whole" in state
         or any(folder.glob("**/checkpoints/**/*.ckpt"))
         or any(folder.glob("**/model/manifest.json"))
+        or any(folder.glob("**/tuning/study.db"))
     )
 
 

@@ -1,17 +1,21 @@
-"""What tuning may choose from: the dimensions of the design space, and settings drawn from them."""
+"""What is searched: the dimensions of the design space, and the settings that values of them mean."""
 
 from __future__ import annotations
 
+import hashlib
+import json
 import math
 from collections.abc import Iterable, Mapping
-from dataclasses import dataclass, fields, replace
+from dataclasses import asdict, dataclass, field, fields, replace
 from typing import TYPE_CHECKING, Any
 
-from bionn.data.prepared import Prepared
-from bionn.data.samples import DataOptions
+from bionn.data.prepared import Prepared, prepare
+from bionn.data.samples import DataOptions, Samples
+from bionn.data.splits import Split
+from bionn.data.targets import Targets
 from bionn.errors import InputError, did_you_mean
 from bionn.preprocess.sequences import SequenceEncoder
-from bionn.training.options import TrainingOptions
+from bionn.training.options import TrainingOptions, choose
 
 if TYPE_CHECKING:
     import optuna
@@ -221,3 +225,54 @@ def starting_point(space: Space, data: DataOptions, training: TrainingOptions) -
     if training.objective == "auto":
         now["objective"] = "cross-entropy"
     return {name: now[name] for name, dimension in space.items() if now[name] in dimension}
+
+
+@dataclass(frozen=True)
+class Search:
+    """What is searched; plain data, so that other processes can take part.
+
+    Attributes:
+        samples: the samples.
+        targets: their targets.
+        split: trials are trained on its training rows and judged on its validation rows; its test
+            rows are not looked at.
+        data: the options of the data.
+        training: options of the network; those that are not searched are to be as they are here.
+        space: the dimensions.
+    """
+
+    samples: Samples
+    targets: Targets
+    split: Split
+    data: DataOptions
+    training: TrainingOptions
+    space: Space
+    _prepared: dict[str, Prepared] = field(default_factory=dict, repr=False, compare=False)
+
+    def prepare(self, data: DataOptions) -> Prepared:
+        """The set as these options encode it; made once for each encoding."""
+        if data.encoding not in self._prepared:
+            found = prepare(self.samples, self.targets, self.split, data)
+            self._prepared[data.encoding] = found
+        return self._prepared[data.encoding]
+
+    def settle(self, values: Mapping[str, Any]) -> tuple[DataOptions, TrainingOptions]:
+        """The options that a trial's values mean; what is neither given nor searched is chosen."""
+        data, given = self.asked(values)
+        return data, choose(given, self.prepare(data))
+
+    def asked(self, values: Mapping[str, Any]) -> tuple[DataOptions, TrainingOptions]:
+        """The same before anything is chosen."""
+        first = choose(self.training, self.prepare(self.data))
+        data, given = settle(values, self.data, replace(self.training, hidden=first.hidden))
+        if not {*SHAPE} & set(values):
+            given = replace(given, hidden=self.training.hidden)
+        return data, given
+
+    def digest(self) -> str:
+        """sha256 over the data, the split, the options and the space."""
+        first = self.prepare(self.data)
+        told = [first.data_hash(), first.split_hash(), asdict(self.data), asdict(self.training)]
+        told.append({name: asdict(dimension) for name, dimension in self.space.items()})
+        text = json.dumps(told, sort_keys=True, default=str)
+        return hashlib.sha256(text.encode()).hexdigest()

@@ -1,5 +1,6 @@
 """A search: begins at the defaults, sees no test row, follows its seed, goes on where it stopped."""
 
+import signal
 import sys
 from dataclasses import replace
 from pathlib import Path
@@ -10,12 +11,13 @@ import pytest
 import torch
 
 from bionn.data.samples import DataOptions
-from bionn.errors import InputError
+from bionn.errors import InputError, Stopped
 from bionn.report.tuning import importances, trial_table, write_search
 from bionn.training.fit import train
 from bionn.training.options import TrainingOptions
-from bionn.training.search import Choice, Range, Space
-from bionn.training.tuning import STARTUP_TRIALS, Search, tune
+from bionn.training.search import Choice, Range, Search, Space
+from bionn.training.trials import STARTUP_TRIALS, Watch
+from bionn.training.tuning import tune
 from tests.small_sets import prepared
 
 BINARY, REGRESSION = prepared("binary"), prepared("regression")
@@ -79,6 +81,29 @@ def test_a_trial_cut_short_by_a_crash_is_made_again(tmp_path: Path) -> None:
     states = [trial.state.name for trial in again.study.trials]
     assert states[1] == "FAIL"
     assert again.study.trials[2].params["width"] == lost.params["width"]
+
+
+def test_a_search_that_is_cut_short_ends_as_if_it_had_not_been(tmp_path: Path, monkeypatch) -> None:
+    """Also past the trials that are drawn at random, and in the middle of one."""
+    many = STARTUP_TRIALS + 3
+    tables = []
+    for name, cut in (("whole", None), ("cut", many - 1)):
+        (tmp_path / name).mkdir()
+        if cut is not None:
+            tune(search_over(), tmp_path / name, trials=cut - 1)
+            with monkeypatch.context() as patch:
+                patch.setattr(Watch, "on_validation_end", _stop)
+                with pytest.raises(Stopped):
+                    tune(search_over(), tmp_path / name, trials=many)
+        table = trial_table(tune(search_over(), tmp_path / name, trials=many).study)
+        own = table[table["state"] != "fail"].drop(columns=["trial", "seconds"])
+        tables.append(own.reset_index(drop=True))
+        assert len(table) == many + (cut is not None)
+    assert tables[0].equals(tables[1])
+
+
+def _stop(*_: object) -> None:
+    raise Stopped(signal.SIGTERM)
 
 
 def test_a_study_of_other_data_or_options_is_refused(tmp_path: Path) -> None:
@@ -151,6 +176,7 @@ def test_processes_share_a_study(tmp_path: Path) -> None:
         ({"trials": 0}, "trials: a number above 0"),
         ({"minutes": -1.0}, "minutes: a number above 0"),
         ({"trials": 1, "workers": 0}, "workers: a number above 0"),
+        ({"trials": 1, "engine": "rey"}, "did you mean 'ray'"),
     ],
 )
 def test_bounds_are_checked(tmp_path: Path, bounds: dict, message: str) -> None:

@@ -49,6 +49,44 @@ def losses(histories: Sequence[pd.DataFrame], best: Sequence[int | None]) -> Fig
     )
 
 
+def search(tables: Sequence[pd.DataFrame], first: float | None) -> Figure | None:
+    """The validation loss of each trial that came to its end, and the smallest so far.
+
+    Args:
+        tables: ``trials.tsv`` of the run or of each fold.
+        first: the loss of the settings that would have been taken otherwise; None: unknown.
+    """
+    done = [table.loc[table["state"] == "complete"].sort_values(by="trial") for table in tables]
+    done = [table for table in done if len(table) > 1]
+    if not done:
+        return None
+    numbers = [table["trial"].to_numpy(dtype=float) for table in done]
+    values = [table["val_loss"].to_numpy(dtype=float) for table in done]
+    every = np.concatenate(values)
+    # a trial that went astray is not to hide the others: it is drawn at the upper end
+    ends = (
+        every[every <= np.quantile(every, 0.9)],
+        np.array([every.min() if first is None else first]),
+    )
+    plot = Plot(
+        spanning("trial", *numbers, margin=0.0),
+        spanning("validation loss", *ends),
+        f"Validation loss against trial, {number(float(every.min()))} at best.",
+    )
+    for across, losses_ in zip(numbers, values, strict=True):
+        several = " faint" * (len(done) > 1)
+        plot.dots(across, losses_, "marker p1")
+        best = np.minimum.accumulate(losses_)
+        plot.curve(np.repeat(across, 2)[1:], np.repeat(best, 2)[:-1], "s0" + several)
+    return Figure(
+        plot.svg(),
+        "The search",
+        "A dot is a trial that came to its end; the others were given up on the way. The worst tenth is "
+        "drawn at the upper edge.",
+        [Key("s0", "the best so far")],
+    )
+
+
 def others(histories: Sequence[pd.DataFrame]) -> list[Figure]:
     """A picture for each further column of numbers."""
     first = histories[0] if histories else pd.DataFrame()

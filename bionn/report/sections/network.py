@@ -6,11 +6,14 @@ import math
 from itertools import pairwise
 from typing import Any
 
+import numpy as np
+
 from bionn.models.spec import networks_of
 from bionn.report.figures.network import Layer, network
-from bionn.report.figures.training import losses, others
+from bionn.report.figures.training import losses, others, search
 from bionn.report.run_files import Run
-from bionn.report.wording import counted, listed, number, short
+from bionn.report.tuning import shown_value
+from bionn.report.wording import DASH, counted, listed, number, short
 
 LINKS = {"binary": "sigmoid", "multiclass": "softmax", "regression": "linear"}
 
@@ -77,6 +80,56 @@ def outputs_in_words(run: Run) -> str:
 
 def _dropout(share: float | None) -> list[str]:
     return [f"dropout {share:g}"] if share else []
+
+
+def tuning(run: Run) -> dict[str, Any] | None:
+    """What a search chose, by which validation loss, beside what would have been taken otherwise."""
+    own = run.folds or [run.metrics]
+    found = [fold["tuning"] for fold in own if fold.get("tuning")]
+    if not found:
+        return None
+    names = list(dict.fromkeys(name for one in found for name in one["values"]))
+    share = [one.get("importance") or {} for one in found]
+    rows = [
+        [
+            name.replace("_", " "),
+            shown_value(found[0]["first"].get(name)),
+            *(shown_value(one["values"].get(name)) for one in found),
+            number(float(np.mean(known)))
+            if (known := [s[name] for s in share if name in s])
+            else DASH,
+        ]
+        for name in names
+    ]
+    chosen = [f"fold {k}" for k in range(len(found))] if len(found) > 1 else ["chosen"]
+    firsts = [one["first_val_loss"] for one in found]
+    first = None if None in firsts else float(np.mean(firsts))
+    figure = search(run.trials, first)
+    return {
+        "sentences": _search_in_words(found, first),
+        "caption": "Every choice that was searched",
+        "head": ["choice", "otherwise", *chosen, "share of the loss's variance"],
+        "rows": rows,
+        "figures": [] if figure is None else [figure],
+    }
+
+
+def _search_in_words(found: list[dict[str, Any]], first: float | None) -> list[str]:
+    counts = [sum(one["trials"].values()) for one in found]
+    given_up = sum(one["trials"].get("pruned", 0) for one in found)
+    folds = f" over {len(found)} folds, for each by its own rows," if len(found) > 1 else ""
+    best = number(float(np.mean([one["val_loss"] for one in found])), 4)
+    sentence = (
+        f"{counted(sum(counts), 'setting')}{folds} were tried on training and validation rows, "
+        f"{given_up:,} of them given up on the way. The best validation loss is {best}"
+    )
+    mean = " (means over the folds)" if len(found) > 1 else ""
+    beside = "" if first is None else f"; the settings taken otherwise have {number(first, 4)}"
+    return [
+        f"{sentence}{beside}{mean}.",
+        "It is the best of many, and so a little too good to be true; no test row was looked at, so "
+        "that the test scores are not.",
+    ]
 
 
 def training(run: Run) -> dict[str, Any] | None:
