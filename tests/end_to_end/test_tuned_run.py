@@ -133,7 +133,8 @@ def test_a_run_killed_in_its_search_or_after_is_resumed(
         "tuning/importance.png",
     ):
         assert (name in whole) == (name in cut)
-        whole.pop(name, None), cut.pop(name, None)
+        for files in (whole, cut):
+            files.pop(name, None)
     outcomes = [json.loads(files.pop("tuning/outcome.json")) for files in (whole, cut)]
     for outcome in outcomes:
         del outcome["trials"]  # one more there, that was cut short
