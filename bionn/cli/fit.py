@@ -10,6 +10,7 @@ import signal
 import sys
 from collections.abc import Iterator, Sequence
 from importlib import import_module
+from importlib.util import find_spec
 from pathlib import Path
 from typing import Any
 from unittest import mock
@@ -20,6 +21,7 @@ from lightning.pytorch import Callback, Trainer
 from lightning.pytorch.cli import LightningArgumentParser, LightningCLI
 from lightning.pytorch.loggers import CSVLogger
 
+from bionn.cli.followers import one_voice
 from bionn.cli.parser import noted
 from bionn.data.resident import ResidentDataModule
 from bionn.errors import InputError, Stopped, did_you_mean
@@ -116,7 +118,7 @@ def _run(verb: str, arguments: Sequence[str]) -> int:
     quiet = {"exit_on_error": False, "allow_abbrev": False}
     if not arguments:
         raise InputError(f"a configuration needed: bionn {verb} --config FILE; see README.md")
-    with noted(), _command_line([verb, *arguments]), quiet_lightning():
+    with noted(), one_voice(), _command_line([verb, *arguments]), quiet_lightning():
         try:
             Command(
                 Task,
@@ -154,8 +156,12 @@ def _run(verb: str, arguments: Sequence[str]) -> int:
 
 @contextlib.contextmanager
 def _command_line(arguments: Sequence[str]) -> Iterator[None]:
-    """Lightning's command line reads ``sys.argv``."""
-    with mock.patch.object(sys, "argv", ["bionn", *arguments]):
+    """What Lightning's command line reads, and repeats to start the other processes of a training."""
+    command = find_spec("bionn.cli.main")
+    with (
+        mock.patch.object(sys, "argv", ["bionn", *arguments]),
+        mock.patch.object(sys.modules["__main__"], "__spec__", command),
+    ):
         yield
 
 
