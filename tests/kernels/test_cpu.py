@@ -229,7 +229,7 @@ def test_takes_only_what_it_can_compute_with() -> None:
             "negative view": torch.ops.aten._neg_view(z),
             "meta": z.to("meta"),
             "sparse": z.to_sparse(),
-            "zero tensor": torch._efficientzerotensor(4, 6),
+            "zero tensor": torch._efficientzerotensor(4, 6),  # pyright: ignore[reportPrivateImportUsage]
         }
         for name, tensor in refused.items():
             assert not cpu.takes(z, tensor), name
@@ -277,18 +277,22 @@ def test_second_derivatives_go_the_plain_way(calls: list[str]) -> None:
 
 @pytest.mark.parametrize("dtype", [torch.float32, torch.float64, torch.bfloat16])
 @pytest.mark.parametrize("symbols", [4, 5, 9])
+@pytest.mark.parametrize("shared", [False, True], ids=["letters", "shares"])
 @pytest.mark.parametrize(
     "shape",
     [(1, 1, 1), (3, 7, 5), (31, 6, 16), (32, 5, 17), (40, 9, 33), (300, 11, 65), (1100, 4, 130)],
 )
 def test_onehot_linear_is_the_dense_layer_of_the_one_hot(
-    shape: tuple[int, int, int], symbols: int, dtype: torch.dtype, calls: list[str]
+    shape: tuple[int, int, int], shared: bool, symbols: int, dtype: torch.dtype, calls: list[str]
 ) -> None:
     samples, length, outputs = shape
     generator = torch.Generator().manual_seed(3)
     codes = torch.randint(symbols, (samples, length), dtype=torch.uint8, generator=generator)
     codes[0, 0] = symbols - 1
     table = torch.rand(symbols, 4, generator=generator).to(dtype)
+    if not shared:  # a code a letter, a row of zeros, shares of the third and fourth letter
+        table[:5, :] = torch.eye(5, 4)[[1, 0, 2, 3, 4]][: len(table)]
+        table[5:, :2] = 0
     stored = normal(length, 4, outputs).to(dtype).permute(2, 1, 0).requires_grad_()
     bias, upstream = normal(outputs, seed=4).to(dtype), normal(samples, outputs, seed=5).to(dtype)
     out = F.onehot_linear(codes, stored, bias, table=table)
