@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import warnings
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import replace
 from typing import Any
 
@@ -20,6 +20,7 @@ from bionn.data.samples import Source
 from bionn.data.stream import Encoded, ahead, encoded_blocks, regrouped
 from bionn.data.unlabelled import Columns, read_unlabelled
 from bionn.errors import InputError, InputWarning
+from bionn.formats.fasta import IdRule
 from bionn.models.decision import Decision
 from bionn.models.ensemble import Ensemble
 from bionn.models.heads import TaskKind, link
@@ -126,15 +127,19 @@ class Predictor:
         """
         notes: list[str] = []
         blocks = self.encoded(inputs, columns=columns, windows=windows, notes=notes)
+        yield from self.frames(blocks, windowed=windows is not None)
+        for note in notes:
+            warnings.warn(note, InputWarning, stacklevel=2)
+
+    def frames(self, blocks: Iterable[Encoded], *, windowed: bool) -> Iterator[pd.DataFrame]:
+        """The rows of :meth:`predict` for what :meth:`encoded` yields, at least one frame."""
         rows, empty = _BATCHES * evaluation_rows(self.encoder.input_shape), True
         for block in ahead(regrouped(blocks, rows, padding=self._padding)):
             yield self._framed(block)
             empty = False
         if empty:
-            spans = None if windows is None else np.empty((0, 2), dtype=np.int64)
+            spans = np.empty((0, 2), dtype=np.int64) if windowed else None
             yield self._framed(replace(self._nothing(), spans=spans))
-        for note in notes:
-            warnings.warn(note, InputWarning, stacklevel=2)
 
     def encoded(
         self,
@@ -251,6 +256,11 @@ class Predictor:
         """Probabilities or values from logits as they are."""
         values = link(self.task, logits).double().numpy()
         return values if self.target_scaler is None else self.target_scaler.inverse(values)
+
+    @property
+    def id_rule(self) -> IdRule:
+        """Which part of a FASTA header was the id in the training data."""
+        return self._columns.id_rule or "first"
 
     @property
     def output_columns(self) -> list[str]:

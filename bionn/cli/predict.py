@@ -4,17 +4,18 @@ from __future__ import annotations
 
 import sys
 from argparse import BooleanOptionalAction, Namespace
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 from bionn.cli.parser import Parser, noted, words
-from bionn.errors import InputError, did_you_mean
+from bionn.errors import InputError, InputWarning, did_you_mean
 from bionn.formats.escape import as_text, is_formula, printable
 
 if TYPE_CHECKING:
     import pandas as pd
 
+    from bionn.data.unlabelled import Columns
     from bionn.predict import Predictor
     from bionn.sequences.windows import Windows
 
@@ -82,6 +83,12 @@ def make_parser() -> Parser:
         help="put ' before text that a spreadsheet would compute (=, +, -, @ first)",
     )
     parser.add_argument("--device", default="cpu", help="auto, cpu, gpu, ...")
+    parser.add_argument(
+        "--workers", type=int, metavar="N", help="processes that share a FASTA file (default: 1)"
+    )
+    parser.add_argument(
+        "--engine", default="local", help="of the workers: local, or ray: a cluster (bionn[ray])"
+    )
     parser.add_argument("--overwrite", action="store_true", help="replace FILE if it is there")
     return parser
 
@@ -121,7 +128,7 @@ def predict(arguments: Sequence[str]) -> int:
     left_out = _left_out(given, predictor, outputs)
     with noted(), progress_bar() as bar, writing(given.out, outputs) as write:
         task = bar.add_task("", total=None)
-        for block in predictor.blocks(source, columns=columns, windows=windows):
+        for block in _blocks(given, predictor, source, columns, windows):
             if not rows:
                 bar.update(task, total=expected_rows(source, windows))
             if given.conformal is not None:
@@ -142,6 +149,33 @@ def predict(arguments: Sequence[str]) -> int:
     else:
         print(printable(f"{rows} predictions: {', '.join(map(str, files))}"))
     return 0
+
+
+def _blocks(
+    given: Namespace, predictor: Predictor, source: str, columns: Columns, windows: Windows | None
+) -> Iterator[pd.DataFrame]:
+    """The rows of the table, from this process or from others; notes at the end."""
+    if given.workers is None and given.engine == "local":
+        yield from predictor.blocks(source, columns=columns, windows=windows)
+        return
+    import warnings
+
+    from bionn.sharded import Work, predicted
+
+    work = Work(
+        Path(given.model).absolute(),
+        Path(source).absolute(),
+        given.device,
+        given.both_strands,
+        given.calibrate,
+        given.id_rule,
+        windows,
+    )
+    notes: list[str] = []
+    workers = 1 if given.workers is None else given.workers
+    yield from predicted(work, workers=workers, engine=given.engine, notes=notes)
+    for note in notes:
+        warnings.warn(note, InputWarning, stacklevel=2)
 
 
 def _for_spreadsheets(block: pd.DataFrame) -> pd.DataFrame:

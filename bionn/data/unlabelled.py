@@ -144,7 +144,12 @@ def read_unlabelled(
             ids = _row_ids(first, len(sequences))
             yield Block(ids, lambda row, first=first: f"sequence {first + row + 1}", sequences)
     if unique.renamed:
-        notes.append(f"repeated ids: {unique.renamed}, told apart as id#2, id#3, ...")
+        notes.append(repeated_ids(unique.renamed))
+
+
+def repeated_ids(renamed: int) -> str:
+    """A sentence about ids that stood before."""
+    return f"repeated ids: {renamed}, told apart as id#2, id#3, ..."
 
 
 def _records(

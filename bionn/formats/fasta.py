@@ -13,6 +13,7 @@ from bionn.errors import FormatError
 from bionn.formats.text import (
     BLOCK,
     TABLE_SUFFIXES,
+    Span,
     TextBlock,
     existing_file,
     plain_suffix,
@@ -134,7 +135,12 @@ def gather(blocks: Iterator[FastaRecords]) -> FastaRecords:
 
 
 def read_blocks(
-    path: str | Path, *, id_rule: IdRule = "first", records: int = BLOCK_RECORDS
+    path: str | Path,
+    *,
+    id_rule: IdRule = "first",
+    records: int = BLOCK_RECORDS,
+    span: Span | None = None,
+    first: int = 0,
 ) -> Iterator[FastaRecords]:
     """The records of a FASTA file in blocks, so that a file of any size needs little memory.
 
@@ -146,6 +152,8 @@ def read_blocks(
         id_rule: ``first``: the id is the header's first word; ``full``: all of it.
         records: how many a block holds; fewer where they are long (together they have at most
             :data:`BLOCK_SYMBOLS` symbols, or there is but one).
+        span: whole records of a plain file, to read these alone.
+        first: how many records stand before them.
 
     Raises:
         InputError: no such file.
@@ -153,8 +161,8 @@ def read_blocks(
             without a sequence, a symbol that is not ASCII. Blocks before the fault have been
             yielded by then.
     """
-    path, first = existing_file(path), 0
-    for titles, sequences in regroup(_parse(path), records):
+    path = existing_file(path)
+    for titles, sequences in regroup(_parse(path, span), records):
         block = FastaRecords(path, record_ids(titles, id_rule), sequences, first=first)
         check_records(block)
         yield block
@@ -162,18 +170,23 @@ def read_blocks(
 
 
 def read_pieces(
-    path: str | Path, *, id_rule: IdRule = "first", symbols: int = PIECE_SYMBOLS
+    path: str | Path,
+    *,
+    id_rule: IdRule = "first",
+    symbols: int = PIECE_SYMBOLS,
+    span: Span | None = None,
+    first: int = 0,
 ) -> Iterator[FastaRecords]:
     """The records of a FASTA file in blocks of about so many symbols, long records in pieces.
 
     So a chromosome of any length needs little memory. A symbol that is not ASCII is left for the
-    alphabet to refuse.
+    alphabet to refuse. ``span`` and ``first`` are as in :func:`read_blocks`.
 
     Raises:
         InputError: no such file.
         FormatError: as in :func:`read_blocks`.
     """
-    path, first = existing_file(path), 0
+    path = existing_file(path)
     titles: list[str] = []
     bodies: list[str] = []
     continues = filled = False
@@ -190,7 +203,7 @@ def read_pieces(
         check_records(replace(records, ids=ids[:whole], sequences=found[:whole]))
         return records
 
-    for text, line in after_newlines(path):
+    for text, line in after_newlines(path, span=span):
         rest, *starts = (COMMENT.sub("", text) if ";" in text else text).split("\n>")
         if titles:
             bodies[-1] += rest
@@ -265,10 +278,10 @@ def check_records(block: FastaRecords) -> None:
             )
 
 
-def _parse(path: Path) -> Iterator[tuple[list[str], list[str]]]:
+def _parse(path: Path, span: Span | None = None) -> Iterator[tuple[list[str], list[str]]]:
     """Headers without ``>`` and sequences, as many as a block of text completes at a time."""
     title, body = None, []
-    for text, line in after_newlines(path):
+    for text, line in after_newlines(path, span=span):
         rest, *starts = (COMMENT.sub("", text) if ";" in text else text).split("\n>")
         if title is None and rest.strip():
             refuse_start(path, text, line)
@@ -309,7 +322,9 @@ def _joined(bodies: list[str]) -> list[str]:
     return bodies
 
 
-def after_newlines(path: Path, *, size: int = BLOCK) -> Iterator[TextBlock]:
+def after_newlines(
+    path: Path, *, size: int = BLOCK, span: Span | None = None
+) -> Iterator[TextBlock]:
     r"""The file's text, each line after a ``\n`` instead of before it; ``line`` is one less.
 
     So the beginning of a line can be searched for as ``\n>`` where a block begins, too. A line of
@@ -317,7 +332,7 @@ def after_newlines(path: Path, *, size: int = BLOCK) -> Iterator[TextBlock]:
     """
     held: list[str] = []
     whole, first = True, 1
-    for text, line in text_blocks(path, size=size):
+    for text, line in text_blocks(path, size=size, span=span):
         first = first if held else line
         held.append(text)
         ends = text.endswith("\n")

@@ -37,6 +37,13 @@ class TextBlock(NamedTuple):
     line: int
 
 
+class Span(NamedTuple):
+    """The bytes of a file from ``begin`` on and before ``end``: whole lines of a plain file."""
+
+    begin: int
+    end: int
+
+
 def existing_file(path: str | Path) -> Path:
     """The path, if a readable file is there.
 
@@ -68,11 +75,14 @@ def plain_suffix(path: str | Path) -> str:
     return next((suffix for suffix in reversed(suffixes) if suffix not in (".gz", ".bgz")), "")
 
 
-def text_blocks(path: str | Path, *, size: int = BLOCK) -> Iterator[TextBlock]:
+def text_blocks(
+    path: str | Path, *, size: int = BLOCK, span: Span | None = None
+) -> Iterator[TextBlock]:
     r"""The text of a plain or gzip-compressed UTF-8 file in pieces, every line ending in ``\n``.
 
     A block is cut at the end of a line; a line longer than ``size`` bytes is cut anywhere. At most
-    a few blocks are in memory, however large the file or its lines are.
+    a few blocks are in memory, however large the file or its lines are. Of a span, lines are counted
+    from its beginning.
 
     Raises:
         InputError: no such file.
@@ -82,7 +92,7 @@ def text_blocks(path: str | Path, *, size: int = BLOCK) -> Iterator[TextBlock]:
     path = existing_file(path)
     decoder = codecs.getincrementaldecoder("utf-8")()
     line, blank, begun = 1, True, False
-    for raw in _line_ended(_bytes(path, size)):
+    for raw in _line_ended(_bytes(path, size, span)):
         if not begun:
             if raw.startswith((codecs.BOM_UTF16_LE, codecs.BOM_UTF16_BE)):
                 raise FormatError(
@@ -134,10 +144,15 @@ def read_text(path: str | Path) -> str:
     return "".join(block.text for block in text_blocks(path))
 
 
-def _bytes(path: Path, size: int) -> Iterator[bytes]:
+def _bytes(path: Path, size: int, span: Span | None = None) -> Iterator[bytes]:
     """The file's bytes, decompressed, some at a time."""
     try:
         with path.open("rb") as file:
+            if span is not None:
+                file.seek(span.begin)
+                while raw := file.read(min(size, span.end - file.tell())):
+                    yield raw
+                return
             packed = file.peek(2)[:2] == _GZIP_MAGIC
             source = gzip.GzipFile(fileobj=file) if packed else file
             while raw := source.read(size):

@@ -6,8 +6,8 @@ import time
 from pathlib import Path
 from typing import Any
 
+from bionn.cluster import ray_cluster
 from bionn.errors import InputError
-from bionn.training.cluster import ray_cluster
 from bionn.training.search import Search, suggest
 from bionn.training.trials import (
     Late,

@@ -7,9 +7,9 @@ from pathlib import Path
 import pytest
 import ray
 
+from bionn.cluster import ray_cluster
 from bionn.errors import InputError
 from bionn.report.tuning import trial_table
-from bionn.training.cluster import ray_cluster
 from bionn.training.fit import train
 from bionn.training.ray_search import Keeper
 from bionn.training.tuning import tune
