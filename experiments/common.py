@@ -6,7 +6,7 @@ import argparse
 import contextlib
 import re
 import sys
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -85,6 +85,7 @@ def run_seeds(
     options: Callable[[int], dict[str, Any]] = lambda seed: {},
     seeds: Sequence[int] = SEEDS,
     baselines: Callable[[int], bool] = lambda seed: seed == 0,
+    more: Mapping[str, Any] | None = None,
 ) -> list[dict[str, Any]]:
     """``bionn.run`` with the experiment's configuration for every seed.
 
@@ -95,6 +96,7 @@ def run_seeds(
         options: further options for a seed.
         seeds: which seeds.
         baselines: whether to fit the baselines for a seed (once is enough where the split is fixed).
+        more: further options for every seed.
 
     Returns:
         The contents of ``metrics.json`` for each seed.
@@ -102,6 +104,7 @@ def run_seeds(
     results = []
     for seed in seeds:
         settings: dict[str, Any] = read_config(name) | {"seed": seed} | options(seed)
+        settings |= more or {}
         result = bionn.run(
             inputs,
             out=out / f"seed_{seed}",
@@ -186,7 +189,7 @@ def failing_in_one_line(prog: str) -> Iterator[None]:
         sys.exit(2)
 
 
-def main(name: str, experiment: Callable[[Path, Path, Sequence[int]], list[Score]]) -> None:
+def main(name: str, experiment: Callable[..., list[Score]]) -> None:
     """The command line of an experiment: run it, print its table, write it into its README.
 
     Args:

@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
+from typing import Any
 
 import pandas as pd
 
@@ -13,7 +14,9 @@ from experiments.common import Score, main, run_seeds, score
 NAME = "6ma_athaliana"
 
 
-def experiment(data: Path, out: Path, seeds: Sequence[int]) -> list[Score]:
+def experiment(
+    data: Path, out: Path, seeds: Sequence[int], more: Mapping[str, Any] | None = None
+) -> list[Score]:
     """The published train and test files; validation rows cut from train by a hash."""
     train, test = (pd.read_csv(data / NAME / f"{part}.tsv", sep="\t") for part in ("train", "test"))
     train["split"] = ["val" if is_validation(text) else "train" for text in train["text"]]
@@ -23,7 +26,7 @@ def experiment(data: Path, out: Path, seeds: Sequence[int]) -> list[Score]:
     ]
     path = out / "6ma.tsv"
     both[["id", "text", "label", "split"]].to_csv(path, sep="\t", index=False)
-    results = run_seeds(NAME, path, out, seeds=seeds)
+    results = run_seeds(NAME, path, out, seeds=seeds, more=more)
     return [
         score(results, "accuracy", to_reach=0.850, published="-"),
         score(results, "auroc", to_reach=0.925, published="-"),

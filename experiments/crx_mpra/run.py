@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
+from typing import Any
 
 import pandas as pd
 
@@ -13,7 +14,9 @@ from experiments.common import Score, folds_of, main, run_seeds, score
 NAME = "crx_mpra"
 
 
-def experiment(data: Path, out: Path, seeds: Sequence[int]) -> list[Score]:
+def experiment(
+    data: Path, out: Path, seeds: Sequence[int], more: Mapping[str, Any] | None = None
+) -> list[Score]:
     """Five folds a seed; folds are by locus, so that a wild type and its mutants stay together."""
     records = read_fasta(data / NAME / "library1And2.fasta")
     table = pd.DataFrame({"id": records.ids, "sequence": list(records.sequences)})
@@ -22,7 +25,7 @@ def experiment(data: Path, out: Path, seeds: Sequence[int]) -> list[Score]:
     table = table.merge(folds_of(NAME), on="id")[["id", "sequence", "group_name", "fold"]]
     path = out / "crx.tsv"
     table.dropna().to_csv(path, sep="\t", index=False)
-    results = run_seeds(NAME, path, out, seeds=seeds)
+    results = run_seeds(NAME, path, out, seeds=seeds, more=more)
     return [score(results, "auroc", label="auroc, kmer:5,canonical", to_reach=0.80, published="-")]
 
 

@@ -2,19 +2,24 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
+from typing import Any
 
 from experiments.common import Score, main, run_seeds, score
 
 NAME = "gue_prom_core"
 
 
-def experiment(data: Path, out: Path, seeds: Sequence[int]) -> list[Score]:
+def experiment(
+    data: Path, out: Path, seeds: Sequence[int], more: Mapping[str, Any] | None = None
+) -> list[Score]:
     """The files as published: 43 test rows also stand in train; 54 dev rows do; 8 are in both."""
     folder = data / NAME
     files = {"val": str(folder / "dev.csv"), "test": str(folder / "test.csv")}
-    results = run_seeds(NAME, folder / "train.csv", out, seeds=seeds, options=lambda seed: files)
+    results = run_seeds(
+        NAME, folder / "train.csv", out, seeds=seeds, more=more, options=lambda seed: files
+    )
     return [
         score(
             results,

@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pandas as pd
@@ -18,7 +19,9 @@ NAME = "m3d_sos"
 GENES = ("lexA", "dinI", "umuDC", "recA", "ssb", "recF", "rpoS", "rpoH", "rpoD")
 
 
-def experiment(data: Path, out: Path, seeds: Sequence[int]) -> list[Score]:
+def experiment(
+    data: Path, out: Path, seeds: Sequence[int], more: Mapping[str, Any] | None = None
+) -> list[Score]:
     """Five folds a seed, R2 of the predictions pooled over folds; ridge on the same folds."""
     table = pd.read_csv(data / NAME / "SOS_data.csv", header=None, names=list(GENES))
     folds = folds_of(NAME).drop(columns="row")
@@ -33,6 +36,7 @@ def experiment(data: Path, out: Path, seeds: Sequence[int]) -> list[Score]:
             path,
             out / gene,
             seeds=seeds,
+            more=more,
             options=lambda seed, gene=gene, others=others: {
                 "fold_column": f"rep{seed}",
                 "target": gene,

@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
+from typing import Any
 
 import pandas as pd
 
@@ -12,7 +13,9 @@ from experiments.common import Score, folds_of, main, run_seeds, score
 NAME = "mice_protein"
 
 
-def experiment(data: Path, out: Path, seeds: Sequence[int]) -> list[Score]:
+def experiment(
+    data: Path, out: Path, seeds: Sequence[int], more: Mapping[str, Any] | None = None
+) -> list[Score]:
     """Each seed has folds of its own, by mouse: five repetitions of five folds."""
     table = pd.read_csv(data / NAME / "Data_Cortex_Nuclear.csv", encoding="utf-8-sig")
     proteins = [column for column in table if str(column).endswith("_N")]
@@ -24,6 +27,7 @@ def experiment(data: Path, out: Path, seeds: Sequence[int]) -> list[Score]:
         path,
         out,
         seeds=seeds,
+        more=more,
         options=lambda seed: {"fold_column": f"rep{seed}", "features": proteins},
         baselines=lambda seed: True,
     )

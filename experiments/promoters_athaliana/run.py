@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
+from typing import Any
 
 import pandas as pd
 
@@ -21,7 +22,9 @@ ENCODINGS = (
 """A folder, an encoding and the score to reach with it."""
 
 
-def experiment(data: Path, out: Path, seeds: Sequence[int]) -> list[Score]:
+def experiment(
+    data: Path, out: Path, seeds: Sequence[int], more: Mapping[str, Any] | None = None
+) -> list[Score]:
     """Five folds a seed; folds are by sequence, so that no duplicate is in two."""
     folds, pieces = folds_of(NAME), []
     for file, label in CLASSES.items():
@@ -43,6 +46,7 @@ def experiment(data: Path, out: Path, seeds: Sequence[int]) -> list[Score]:
                 path,
                 out / folder,
                 seeds=seeds,
+                more=more,
                 options=lambda seed, encoding=encoding: {"encoding": encoding},
             ),
             "mcc",

@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
+from typing import Any
 
 from bionn.formats.table import read_table
 from experiments.common import Score, folds_of, main, run_seeds, score
@@ -11,12 +12,14 @@ from experiments.common import Score, folds_of, main, run_seeds, score
 NAME = "splice"
 
 
-def experiment(data: Path, out: Path, seeds: Sequence[int]) -> list[Score]:
+def experiment(
+    data: Path, out: Path, seeds: Sequence[int], more: Mapping[str, Any] | None = None
+) -> list[Score]:
     """Five folds a seed; the fold column leaves out duplicates and the conflicting pair."""
     table = read_table(data / NAME / "splice.data", names=["class", "id", "sequence"])
     path = out / "splice.tsv"
     table.frame.assign(fold=folds_of(NAME)["fold"]).to_csv(path, sep="\t", index=False)
-    results = run_seeds(NAME, path, out, seeds=seeds)
+    results = run_seeds(NAME, path, out, seeds=seeds, more=more)
     return [
         score(
             results,
