@@ -44,6 +44,12 @@ def make_parser() -> Parser:
         "--logos", type=int, default=10, metavar="N", help="sequences to draw (default 10)"
     )
     parser.add_argument(
+        "--motifs",
+        default="seqlets",
+        metavar="HOW",
+        help="seqlets (default), or modisco: by tfmodisco-lite (needs bionn[motifs])",
+    )
+    parser.add_argument(
         "--format", choices=("png", "svg"), default="png", help="of the logos (default png)"
     )
     parser.add_argument(
@@ -107,7 +113,12 @@ def _sequences(
     import numpy as np
     import pandas as pd
 
-    from bionn.explain.model_motifs import model_motifs, motif_records, write_motifs
+    from bionn.explain.model_motifs import (
+        check_finder,
+        model_motifs,
+        motif_records,
+        write_motifs,
+    )
     from bionn.explain.trained import SequenceExplainer, output_names, output_weights
     from bionn.formats.output import replacing, write_table
     from bionn.report.logos import draw_logo, information
@@ -115,6 +126,7 @@ def _sequences(
     explainer = SequenceExplainer(
         predictor, method=given.method, backgrounds=given.backgrounds, seed=given.seed
     )
+    check_finder(given.motifs, explainer.encoder.symbols.letters)
     output = given.output or output_names(predictor)[0]
     weights = output_weights(predictor, output)
     effects = explainer.effects(codes, weights)
@@ -137,7 +149,7 @@ def _sequences(
             method=np.array(explainer.method),
         )
     searched = SequenceExplainer(predictor, method=given.method, backgrounds=0, seed=given.seed)
-    found = model_motifs(searched, codes, outputs=[output], seed=given.seed)
+    found = model_motifs(searched, codes, outputs=[output], seed=given.seed, finder=given.motifs)
     write_motifs(found, out, both_strands=explainer.encoder.both_strands)
     records = motif_records(found)
     print(

@@ -11,11 +11,16 @@ import numpy as np
 import torch
 from torch import Tensor
 
+from bionn.errors import InputError, did_you_mean
+from bionn.explain.modisco import check_modisco, modisco_motifs
 from bionn.explain.motifs import Motif, find_motifs
 from bionn.explain.trained import SequenceExplainer, output_names, output_weights
 from bionn.formats.motifs import MotifMatrix, write_meme
 from bionn.formats.output import write_json
 from bionn.sequences.onehot import one_hot
+
+FINDERS = ("seqlets", "modisco")
+"""Ways to gather windows into motifs: our own, and tfmodisco-lite."""
 
 MOST_ROWS = 1000
 """Sequences that motifs are looked for in."""
@@ -50,6 +55,7 @@ def model_motifs(
     *,
     outputs: Sequence[str] | None = None,
     seed: int = 0,
+    finder: str = "seqlets",
 ) -> ModelMotifs:
     """Recurring patterns in what a model looks at.
 
@@ -59,7 +65,12 @@ def model_motifs(
             model takes long.
         outputs: of :func:`output_names`; the first :data:`MOST_OUTPUTS` when None.
         seed: of the random orders that tell chance.
+        finder: one of :data:`FINDERS`.
+
+    Raises:
+        InputError: see :func:`check_finder`.
     """
+    check_finder(finder, explainer.encoder.symbols.letters)
     predictor, encoder = explainer.predictor, explainer.encoder
     names = output_names(predictor)[:MOST_OUTPUTS] if outputs is None else list(outputs)
     codes = codes[: _affordable(explainer, codes.shape[1], len(names))]
@@ -68,15 +79,38 @@ def model_motifs(
     found = {}
     for name in names:
         scores = explainer.scores(codes, output_weights(predictor, name))
+        letters = encoder.symbols.letters
+        if finder == "modisco":
+            found[name] = modisco_motifs(x, scores.hypothetical, letters=letters)
+            continue
         found[name] = find_motifs(
             x,
             scores.contributions,
-            letters=encoder.symbols.letters,
+            letters=letters,
             generator=torch.Generator().manual_seed(seed),
             there=there,
         )
     background = x.sum((0, 2)) / x.sum().clamp(min=1e-30)
     return ModelMotifs(found, encoder.symbols.letters, background.tolist(), len(codes))
+
+
+def check_finder(finder: str, letters: str) -> None:
+    """Refuse a way to find motifs that is not to be had.
+
+    Args:
+        finder: one of :data:`FINDERS`.
+        letters: the alphabet.
+
+    Raises:
+        InputError: there is no such way, or see :func:`bionn.explain.modisco.check_modisco`.
+    """
+    if finder not in FINDERS:
+        raise InputError(
+            f"motifs: one of {', '.join(FINDERS)} needed, {finder!r} found"
+            f"{did_you_mean(finder, FINDERS)}"
+        )
+    if finder == "modisco":
+        check_modisco(letters)
 
 
 def write_motifs(found: ModelMotifs, folder: Path, *, both_strands: bool = False) -> None:

@@ -9,7 +9,7 @@ contribute, position by position, at the best of several offsets.
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import NamedTuple
 
 import torch
@@ -103,17 +103,22 @@ def find_motifs(
         )
         weighted = one_hot * (sign * contributions).unsqueeze(1)
         grown = _grow(weighted, seqlets)
-        motifs = [_summed_up(one_hot, weighted, *members, letters, sign) for members in grown]
+        motifs = [
+            sum_up(
+                "",
+                _cut(one_hot, rows, starts, span),
+                _cut(weighted, rows, starts, span),
+                rows,
+                starts,
+                letters=letters,
+                sign=sign,
+            )
+            for rows, starts, span in grown
+        ]
         motifs.sort(key=lambda motif: -len(motif.rows))
         kind = "positive" if sign > 0 else "negative"
-        found += [
-            Motif(f"{kind}_{number}", *[getattr(motif, f) for f in _FIELDS])
-            for number, motif in enumerate(motifs, 1)
-        ]
+        found += [replace(motif, name=f"{kind}_{number}") for number, motif in enumerate(motifs, 1)]
     return found
-
-
-_FIELDS = ("matrix", "contributions", "rows", "starts", "consensus")
 
 
 def _grow(weighted: Tensor, seqlets: Seqlets) -> list[tuple[Tensor, Tensor, int]]:
@@ -200,20 +205,34 @@ def _cut(values: Tensor, rows: Tensor, starts: Tensor, width: int) -> Tensor:
     return padded[rows].gather(2, place.unsqueeze(1).expand(-1, values.shape[1], -1))
 
 
-def _summed_up(
+def sum_up(
+    name: str,
     one_hot: Tensor,
     weighted: Tensor,
     rows: Tensor,
     starts: Tensor,
-    span: int,
+    *,
     letters: str,
     sign: int,
+    turned: Tensor | None = None,
 ) -> Motif:
-    contributions = _cut(weighted, rows, starts, span).mean(0)
+    """A motif of aligned windows, its faint ends cut off.
+
+    Args:
+        name: its name.
+        one_hot: the letters of the windows, ``(S, A, V)``.
+        weighted: what they contribute, times the sign, ``(S, A, V)``.
+        rows: their sequences, ``(S,)``.
+        starts: where they begin there, ``(S,)``.
+        letters: the alphabet.
+        sign: 1 if the motif speaks for the output, -1 against it.
+        turned: bool ``(S,)``, true for windows that are reverse complements of what is there.
+    """
+    contributions = weighted.mean(0)
     strength = contributions.sum(0)
     strong = (strength >= FAINT * strength.max()).nonzero().squeeze(1)
     first, end = int(strong[0]), int(strong[-1]) + 1
-    counts = _cut(one_hot, rows, starts + first, end - first).double().sum(0).T
+    counts = one_hot[:, :, first:end].double().sum(0).T
     matrix = (counts + 1e-9) / (counts + 1e-9).sum(1, keepdim=True)
     share, place = matrix.max(1)
     consensus = "".join(
@@ -221,4 +240,7 @@ def _summed_up(
         for s, p in zip(share.tolist(), place.tolist(), strict=True)
     )
     mean = sign * contributions[:, first:end].T
-    return Motif("", matrix.float(), mean, rows, starts + first, consensus)
+    begin = starts + first
+    if turned is not None:
+        begin = torch.where(turned, starts + one_hot.shape[2] - end, begin)
+    return Motif(name, matrix.float(), mean, rows, begin, consensus)

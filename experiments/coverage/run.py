@@ -1,4 +1,4 @@
-"""How often conformal sets and intervals hold the truth of test rows, on three public data sets."""
+"""How often conformal sets and intervals hold the truth of test rows, on four public data sets."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ import numpy as np
 from experiments.common import HERE, failing_in_one_line, parse, write_result
 
 NAME = "coverage"
-SETS = ("6ma_athaliana", "lafleur2022", "splice")
+SETS = ("6ma_athaliana", "gue_prom_core", "lafleur2022", "splice")
 
 
 def coverage(data: Path, out: Path, names: Sequence[str]) -> dict[str, dict[str, Any]]:
