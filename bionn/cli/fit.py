@@ -28,7 +28,9 @@ from bionn.errors import InputError, Stopped, did_you_mean
 from bionn.tasks.base import Task
 from bionn.training.callbacks import SaveModel
 from bionn.training.checkpoints import last_checkpoint
+from bionn.training.health import TellHealth, Watch
 from bionn.training.loop import quiet_lightning
+from bionn.training.remedies import OF_FIT
 from bionn.training.resume import Checkpoints
 
 LINKS = {
@@ -74,16 +76,20 @@ class Command(LightningCLI):
         print("resume: no checkpoint yet" if found is None else f"resume: {found}")
 
     def _instantiate_trainer(self, config: dict[str, Any], callbacks: list[Callback]) -> Trainer:
-        """Log to CSV whatever loggers are installed; leave out our checkpoints where none are wanted."""
+        """Log to CSV whatever loggers are installed; leave out checkpoints that nobody wants; watch."""
         if config.get("logger") in (None, True):
             config["logger"] = CSVLogger(config.get("default_root_dir") or ".")
         if config.get("enable_checkpointing") is False or config.get("fast_dev_run"):
             callbacks = [c for c in callbacks if not isinstance(c, Checkpoints)]
+        watch = Watch(remedies=OF_FIT)
+        callbacks = [*callbacks, watch, TellHealth(watch)]
         return super()._instantiate_trainer(config, callbacks)
 
     def before_instantiate_classes(self) -> None:
-        """Refuse to score a network that was never trained."""
+        """Refuse to score a network that was never trained; let a training go on in its own folder."""
         verb = self.subcommand
+        if verb == "fit" and self.config[verb].get("ckpt_path") is not None:
+            self.save_config_kwargs["overwrite"] = True
         if verb in ("validate", "test") and self.config[verb].get("ckpt_path") is None:
             raise InputError(
                 f"{verb}: a trained network needed; name its checkpoint with --ckpt_path"
@@ -145,6 +151,11 @@ def _run(verb: str, arguments: Sequence[str]) -> int:
                 raise
             raise InputError(_essence(str(error))) from None
         except RuntimeError as error:
+            if there := re.match(r"SaveConfigCallback expected (.*) to NOT exist", str(error)):
+                raise InputError(
+                    f"{there[1]}: a training is there already; go on with it by --ckpt_path last, or "
+                    "choose another trainer.default_root_dir"
+                ) from None
             if "Error(s) in loading state_dict" not in str(error):
                 raise
             raise InputError(

@@ -212,6 +212,15 @@ class ResidentBatches:
             )
         self._start = self._position = step
 
+    def at(self, step: int) -> Batch:
+        """The batch of a step of the epoch in hand; whoever iterates does not notice."""
+        kept = self._start, self._position
+        self.resume_at(step)
+        try:
+            return next(iter(self))
+        finally:
+            self._start, self._position = kept
+
     def state_dict(self) -> dict[str, int]:
         """The step that comes next in this epoch; 0 when it is over."""
         return {"step": self._position % max(len(self), 1)}

@@ -9,9 +9,12 @@ from typing import Any, Literal
 import lightning as L
 import numpy as np
 import torch
+from lightning.pytorch.strategies import FSDPStrategy, ModelParallelStrategy
 from lightning.pytorch.trainer.states import TrainerFn
 from torch import Tensor
+from torch.nn.utils import clip_grads_with_norm_
 from torch.optim import Optimizer
+from torch.optim.lr_scheduler import OneCycleLR
 
 from bionn.data.batches import Batch
 from bionn.errors import InputError
@@ -32,6 +35,9 @@ from bionn.tasks.processes import in_order, process_count, process_rank, share_o
 Schedule = Literal["constant", "one_cycle"]
 WARM_UP = 0.1
 """Share of the steps in which the one-cycle schedule rises to its peak."""
+
+SHARDED = (FSDPStrategy, ModelParallelStrategy)
+"""Strategies under which a process has a part of each weight."""
 
 OptimizerFactory = Callable[[Iterable[torch.nn.Parameter]], Optimizer]
 
@@ -105,6 +111,9 @@ class Task(L.LightningModule):
         self.features: torch.nn.Module | None = None
         self._train_losses: list[tuple[Tensor, Tensor]] = []
         self._epoch_losses: Tensor | None = None
+        self._gradient_norms: list[Tensor] = []
+        self._epoch_norms: list[Tensor] = []
+        self._normed: list[str] = []
         self._other_losses: list[tuple[Tensor, Tensor]] = []
 
     def setup(self, stage: str) -> None:
@@ -136,6 +145,17 @@ class Task(L.LightningModule):
             )
         if self.compiles:
             self.model.compile(mode="reduce-overhead" if self.cuda_graphs else None)
+
+    def on_train_start(self) -> None:
+        """Refuse to go on past the end that the schedule of a checkpoint was laid out for."""
+        for settings in self.trainer.lr_scheduler_configs:
+            scheduler, steps = settings.scheduler, self.trainer.estimated_stepping_batches
+            if isinstance(scheduler, OneCycleLR) and scheduler.total_steps <= steps:
+                raise InputError(
+                    f"schedule: the checkpoint's one_cycle ends with step {scheduler.total_steps - 1}, "
+                    f"max_epochs and max_steps ask for {steps}; leave them as they were, or choose "
+                    "schedule constant from the beginning"
+                )
 
     def on_fit_end(self) -> None:
         """Leave a network that computes as it did; torch has no door for that."""
@@ -171,7 +191,39 @@ class Task(L.LightningModule):
         self._train_losses.append((loss, evidence(batch.targets)))
         if self.trainer.is_last_batch:
             self._epoch_losses = self.losses_of_epoch()
+            self._epoch_norms, self._gradient_norms = self._gradient_norms, []
             self._log_mean("train", self._train_losses)
+
+    def configure_gradient_clipping(
+        self,
+        optimizer: Optimizer,
+        gradient_clip_val: float | None = None,
+        gradient_clip_algorithm: str | None = None,
+    ) -> None:
+        """Clip as Lightning would, and keep the norms by parameter, which clipping needs anyway."""
+        parameters = [p for group in optimizer.param_groups for p in group["params"]]
+        parameters = [p for p in parameters if p.grad is not None]
+        whole = bool(parameters) and not isinstance(self.trainer.strategy, SHARDED)
+        if whole:
+            gradients = [p.grad for p in parameters]
+            norms = torch.stack(torch._foreach_norm(gradients))  # pyright: ignore[reportPrivateImportUsage]
+            self._gradient_norms.append(norms)
+            if not self._normed:
+                names = {parameter: name for name, parameter in self.model.named_parameters()}
+                self._normed = [names[parameter] for parameter in parameters]
+            if gradient_clip_val and gradient_clip_algorithm != "value":
+                total = torch.linalg.vector_norm(norms)
+                clip_grads_with_norm_(parameters, gradient_clip_val, total)
+                return
+        self.clip_gradients(optimizer, gradient_clip_val, gradient_clip_algorithm)
+
+    def gradient_norms_of_epoch(self) -> tuple[list[str], Tensor] | None:
+        """The norms of each step's gradients before clipping, ``(S, P)``, and the P parameters' names.
+
+        None where they were not kept: of sharded weights, or in an epoch without a step.
+        """
+        norms = self._gradient_norms or self._epoch_norms
+        return (self._normed, torch.stack(norms)) if norms else None
 
     def losses_of_epoch(self) -> Tensor:
         """The training loss of each step of this epoch, or of the one that has just ended, ``(S,)``."""
@@ -183,15 +235,18 @@ class Task(L.LightningModule):
         """Keep the losses of an epoch that is not over."""
         losses, sizes = self._of_all(self._train_losses)
         checkpoint["train_losses"] = list(zip(losses.cpu(), sizes.cpu(), strict=True))
+        checkpoint["gradient_norms"] = [norms.cpu() for norms in self._gradient_norms]
 
     def on_load_checkpoint(self, checkpoint: dict[str, Any]) -> None:
         """Go on with an epoch that is not over."""
         first = process_rank() == 0  # they are of all processes
         self._train_losses = [(loss, n * first) for loss, n in checkpoint.get("train_losses", [])]
+        self._gradient_norms = list(checkpoint.get("gradient_norms", []))
 
     def on_train_epoch_end(self) -> None:
         """Log the mean training loss of an epoch that was cut short (``max_steps``)."""
         if self._train_losses:
+            self._gradient_norms = []
             self._log_mean("train", self._train_losses)
 
     def validation_step(self, batch: Batch, batch_idx: int) -> None:
@@ -239,7 +294,7 @@ class Task(L.LightningModule):
                 "max_steps, or choose schedule constant"
             )
         steps = int(self.trainer.estimated_stepping_batches) + 1
-        scheduler = torch.optim.lr_scheduler.OneCycleLR(
+        scheduler = OneCycleLR(
             optimizer,
             max_lr=self.learning_rate,
             total_steps=steps,

@@ -34,7 +34,8 @@ from bionn.training.callbacks import (
     StopOnLossChange,
 )
 from bionn.training.checkpoints import LAST, NEXT, PREVIOUS, clear
-from bionn.training.health import REMEDY, Diverged, WatchFinite, dead_layers
+from bionn.training.dead_units import dead_layers
+from bionn.training.health import Diverged, Watch
 from bionn.training.loop import build_task, fit_once, make_trainer, quiet_lightning
 from bionn.training.options import TrainingOptions
 from bionn.training.resume import Checkpoints
@@ -189,8 +190,8 @@ def train(
     start = time.perf_counter()
     saved = _checkpoints(directory, options, resume=resume)
     best = KeepBest()
-    finite = WatchFinite(prepared.samples.ids, best)
-    watching: list[L.Callback] = [best, finite, *callbacks]
+    watch = Watch(best)
+    watching: list[L.Callback] = [best, watch, *callbacks]
     if options.patience is not None:
         watching.append(EarlyStopping("val_loss", patience=options.patience, check_finite=True))
     if options.min_gradient_norm is not None:
@@ -208,11 +209,11 @@ def train(
             "look for extreme values in the data"
         )
     model, epoch = selected, best.epoch + 1
-    health = [] if finite.found is None else [f"{finite.found}; {REMEDY}"]
+    health = watch.notes
     if options.refit:
         everything = np.union1d(prepared.split.train, prepared.split.val)
         joined = replace(prepared, split=replace(prepared.split, train=everything))
-        refitting: list[L.Callback] = [StopAfter(epoch), WatchFinite(joined.samples.ids)]
+        refitting: list[L.Callback] = [StopAfter(epoch), Watch()]
         if console is not None:
             refitting.append(EpochProgress(console, "refitting", epochs=epoch))
         try:
@@ -220,7 +221,7 @@ def train(
         except Diverged as error:
             health.append(f"refit left out, the network of epoch {epoch} is used: {error}")
     health += dead_layers(model, prepared)
-    reason = _reason(trainer, options) if finite.found is None else "loss no longer finite"
+    reason = _reason(trainer, options) if watch.found is None else "loss no longer finite"
     before = sum(checkpoints.restored_seconds for checkpoints in saved if checkpoints)
     if console is not None:
         again = ", refitted" if model is not selected else ""

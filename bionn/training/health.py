@@ -1,9 +1,8 @@
-"""Whether training is well: the first loss that is no number, named; and hidden units that are dead."""
+"""Whether training is well: a loss that is no number, or gradients that explode; each is named."""
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
-from contextlib import contextmanager
+import sys
 from copy import deepcopy
 from typing import Any
 
@@ -12,24 +11,18 @@ import torch
 from torch import Tensor
 from torch.utils._pytree import tree_leaves
 
-from bionn.data.batches import Batch, ResidentBatches, evaluation_rows
-from bionn.data.prepared import Prepared
+from bionn.data.batches import Batch, ResidentBatches
+from bionn.data.resident import ResidentDataModule
 from bionn.errors import InputError
 from bionn.models.layers import feed
-from bionn.nn.activation import ReLU
-from bionn.tasks.base import Task
+from bionn.tasks.base import SHARDED, Task
 from bionn.training.callbacks import KeepBest
+from bionn.training.dead_units import dead_layers, watched
+from bionn.training.explosion import Usual, find_explosion, usual_after
+from bionn.training.remedies import OF_FIT, OF_RUN, Remedies
 
 NAMED = 5
 """Records that a message names."""
-
-DEAD_ROWS = 4096
-"""Training rows that are looked at for dead units."""
-
-RELU = (ReLU, torch.nn.ReLU)
-"""Activations of which a unit can be dead."""
-
-REMEDY = "lower --learning-rate, set --gradient-clip, or look at these records"
 
 
 class Diverged(InputError):
@@ -51,33 +44,46 @@ def weights_finite(module: torch.nn.Module) -> bool:
     return not finite or bool(torch.stack(finite).all())
 
 
-class WatchFinite(L.Callback):
-    """Ends a training whose loss or weights are no longer finite, and says where that began.
+class Watch(L.Callback):
+    """Ends a training whose loss or weights are no longer finite, notes gradients that explode.
 
     Looks at the end of an epoch, at the losses that the task kept: no step waits for it. With an
-    epoch that was good, training just ends, and the best epoch's weights stand; else it fails.
+    epoch that was good, training just ends, and the best epoch's weights stand; else it fails. Gradients
+    that have exploded end nothing, as training may recover: they are noted, once.
 
     Args:
-        ids: of all samples, by row number.
         best: where the weights of the best epoch are; None: there is no such epoch.
+        remedies: what helps.
 
     Attributes:
-        found: what was found, in words; None as long as all is well.
+        found: why training was ended, in words; None as long as all is well.
+        exploded: how gradients exploded, in words; None if they did not.
 
     Raises:
         Diverged: from training, where no epoch was good.
     """
 
-    def __init__(self, ids: Sequence[str], best: KeepBest | None = None) -> None:
+    def __init__(self, best: KeepBest | None = None, *, remedies: Remedies = OF_RUN) -> None:
         self.found: str | None = None
-        self._ids = ids
+        self.exploded: str | None = None
         self._best = best
+        self._remedies = remedies
         self._good: dict[str, Tensor] = {}
+        self._usual: Usual | None = None
+
+    @property
+    def notes(self) -> list[str]:
+        """What was wrong, and what helps, a sentence each."""
+        return [
+            f"{what}; {self._remedies.of_divergence}"
+            for what in (self.exploded, self.found)
+            if what is not None
+        ]
 
     def on_train_start(self, trainer: L.Trainer, pl_module: L.LightningModule) -> None:
         """Remember the weights that training begins with, or goes on with."""
-        del trainer
-        self._good = _copied(_task(pl_module).model)
+        if _is_whole(trainer):
+            self._good = _copied(_task(pl_module).model)
 
     def on_train_epoch_end(self, trainer: L.Trainer, pl_module: L.LightningModule) -> None:
         """Look at the epoch; remember its weights if they are good."""
@@ -85,13 +91,45 @@ class WatchFinite(L.Callback):
         losses = task.losses_of_epoch()
         skips = getattr(trainer.precision_plugin, "scaler", None) is not None  # steps that overflow
         finite = skips or bool(torch.isfinite(losses).all())
-        if finite and weights_finite(task.model):
-            self._good = _copied(task.model)
+        whole = _is_whole(trainer)
+        if finite and (not whole or weights_finite(task.model)):
+            if whole:
+                self._look_for_explosion(trainer, task, losses)
+                self._good = _copied(task.model)
             return
         self.found = self._describe(trainer, task, losses.cpu())
         if self._best is None or self._best.epoch is None:
-            raise Diverged(f"training: {self.found}; {REMEDY}")
+            raise Diverged(f"training: {self.found}; {self._remedies.of_divergence}")
         trainer.should_stop = True
+
+    def _look_for_explosion(self, trainer: L.Trainer, task: Task, losses: Tensor) -> None:
+        """Note the first explosion of gradients."""
+        names, norms = task.gradient_norms_of_epoch() or ([], losses[:0])
+        if len(norms) != len(losses) or not len(losses):  # steps of several batches, or none
+            return
+        losses, norms = losses.float().cpu(), norms.float().cpu()
+        if self._usual is None:
+            self._usual = Usual(max(1.0, float(losses[0])), None)
+        found = find_explosion(losses, norms, self._usual)
+        self._usual = usual_after(losses, norms, self._usual)
+        if found is None or self.exploded is not None:
+            return
+        batch = batch_at(trainer, found.step)
+        records = "" if batch is None else f", records {_named(trainer, batch.ids.cpu().tolist())}"
+        self.exploded = (
+            f"epoch {trainer.current_epoch + 1}, step {found.step + 1}: gradients explode: a norm of "
+            f"{found.norm:.2g} where {found.usual:.2g} was usual, longest in {names[found.parameter]}, "
+            f"the loss {float(losses[found.step]):.2g}{records}"
+        )
+
+    def state_dict(self) -> dict[str, Any]:
+        """What a checkpoint must hold to go on."""
+        return {"exploded": self.exploded, "usual": self._usual and tuple(self._usual)}
+
+    def load_state_dict(self, state_dict: dict[str, Any]) -> None:
+        """Go on from a checkpoint."""
+        self.exploded, usual = state_dict["exploded"], state_dict["usual"]
+        self._usual = None if usual is None else Usual(*usual)
 
     def _describe(self, trainer: L.Trainer, task: Task, losses: Tensor) -> str:
         """Epoch, step, records and layer of the first loss that is not finite."""
@@ -99,7 +137,7 @@ class WatchFinite(L.Callback):
         step = bad[0] if bad else len(losses) - 1
         what = f"the loss is {losses[step]:g}" if bad else "the weights are not finite afterwards"
         where = f"epoch {trainer.current_epoch + 1}, step {step + 1}: {what}"
-        batch = batch_at(trainer, step)
+        batch = batch_at(trainer, step) if _is_whole(trainer) else None
         if batch is None:
             return where
         layer, rows = self._first_layer(trainer, task, batch)
@@ -112,14 +150,15 @@ class WatchFinite(L.Callback):
             layer = f"the weights {names[0]}" if names else None
         if layer is not None:
             where += f", first in {layer}"
-        return f"{where}, records {self._named(batch.ids.cpu()[rows.cpu()].tolist())}"
+        return f"{where}, records {_named(trainer, batch.ids.cpu()[rows.cpu()].tolist())}"
 
     def _first_layer(
         self, trainer: L.Trainer, task: Task, batch: Batch
     ) -> tuple[str | None, Tensor]:
         """The first layer that the last good weights give a non-finite output, and the batch's rows."""
         model = deepcopy(task.model).eval()  # not compiled, as hooks must be run
-        model.load_state_dict(self._good)
+        if self._good:
+            model.load_state_dict(self._good)
         seen: list[tuple[str, Tensor]] = []
 
         def look(name: str, output: Tensor) -> None:
@@ -127,19 +166,13 @@ class WatchFinite(L.Callback):
             if not seen and bad.any():
                 seen.append((name, bad.nonzero().flatten()))
 
-        with torch.no_grad(), trainer.precision_plugin.forward_context(), _watched(model, look):
+        with torch.no_grad(), trainer.precision_plugin.forward_context(), watched(model, look):
             model(feed(model, batch.inputs, task.code_table, task.features))
         return seen[0] if seen else (None, torch.empty(0, dtype=torch.int64))
-
-    def _named(self, rows: list[int]) -> str:
-        more = f" and {len(rows) - NAMED} more" if len(rows) > NAMED else ""
-        return ", ".join(str(self._ids[row]) for row in rows[:NAMED]) + more
 
 
 def batch_at(trainer: L.Trainer, step: int) -> Batch | None:
     """A batch of the epoch that has just ended, cut again; None from other loaders than ours.
-
-    The loader stands elsewhere afterwards: this is for a training that ends.
 
     Args:
         trainer: at the end of an epoch.
@@ -147,71 +180,31 @@ def batch_at(trainer: L.Trainer, step: int) -> Batch | None:
     """
     for batches in tree_leaves(trainer.train_dataloader):
         if isinstance(batches, ResidentBatches):
-            batches.resume_at(step)
-            return trainer.strategy.batch_to_device(next(iter(batches)))
+            return trainer.strategy.batch_to_device(batches.at(step))
     return None
 
 
-def dead_units(model: torch.nn.Module, prepared: Prepared) -> dict[str, tuple[int, int]]:
-    """Hidden ReLU units that are 0 for every training row, at most :data:`DEAD_ROWS` of them.
-
-    Such a unit gets no gradient from these rows: it has left the network.
+class TellHealth(L.Callback):
+    """Prints a note of exploded gradients and of dead units when fitting ends.
 
     Args:
-        model: the network, on the CPU.
-        prepared: the data that it was trained on.
-
-    Returns:
-        For each ReLU layer, by name, its dead units and all its units.
+        watch: what looked at the training.
     """
-    if not any(isinstance(module, RELU) for module in model.modules()):
-        return {}
-    rows = torch.from_numpy(prepared.split.train)
-    if len(rows) > DEAD_ROWS:  # from all over the set, which may be in some order
-        rows = rows[torch.linspace(0, len(rows) - 1, DEAD_ROWS).long()]
-    alive: dict[str, Tensor] = {}
 
-    def look(name: str, output: Tensor) -> None:
-        active = (output != 0).flatten(0, -2).any(0)
-        alive[name] = active | alive[name] if name in alive else active
+    def __init__(self, watch: Watch) -> None:
+        self._watch = watch
 
-    table, features = prepared.code_table, prepared.features
-    size = evaluation_rows(prepared.encoder.input_shape)
-    with torch.no_grad(), _watched(model, look, RELU):
-        for some in rows.split(size):
-            model(feed(model, prepared.inputs[some], table, features))
-    return {name: (int((~units).sum()), units.numel()) for name, units in alive.items()}
-
-
-def dead_layers(model: torch.nn.Module, prepared: Prepared) -> list[str]:
-    """A sentence for each layer of which more than half the units are dead; see :func:`dead_units`."""
-    return [
-        f"{name}: {dead} of {units} ReLU units are 0 for every training row looked at; lower "
-        "--learning-rate, or choose --activation gelu"
-        for name, (dead, units) in dead_units(model, prepared).items()
-        if dead > units / 2
-    ]
-
-
-@contextmanager
-def _watched(
-    model: torch.nn.Module, look: Any, kinds: tuple[type[torch.nn.Module], ...] | None = None
-) -> Iterator[None]:
-    """Show the output of each layer, by name, to a function for the block."""
-
-    def hook_for(name: str) -> Any:
-        return lambda module, inputs, output: look(name, output)
-
-    hooks = [
-        module.register_forward_hook(hook_for(name))
-        for name, module in model.named_modules()
-        if not any(module.children()) and (kinds is None or isinstance(module, kinds))
-    ]
-    try:
-        yield
-    finally:
-        for hook in hooks:
-            hook.remove()
+    def on_fit_end(self, trainer: L.Trainer, pl_module: L.LightningModule) -> None:
+        """Print."""
+        data = getattr(trainer, "datamodule", None)
+        if not trainer.is_global_zero:
+            return
+        notes = self._watch.notes
+        if isinstance(data, ResidentDataModule) and _is_whole(trainer):
+            model = deepcopy(_task(pl_module).model).eval()
+            notes += dead_layers(model, data.prepared, OF_FIT)
+        for note in notes:
+            print(f"note: {note}", file=sys.stderr)
 
 
 def _copied(model: torch.nn.Module) -> dict[str, Tensor]:
@@ -221,3 +214,18 @@ def _copied(model: torch.nn.Module) -> dict[str, Tensor]:
 def _task(module: L.LightningModule) -> Task:
     assert isinstance(module, Task)
     return module
+
+
+def _is_whole(trainer: L.Trainer) -> bool:
+    """Whether this process has whole weights: under FSDP and its like it has a part of each."""
+    return not isinstance(trainer.strategy, SHARDED)
+
+
+def _named(trainer: L.Trainer, rows: list[int]) -> str:
+    """The first records of some rows, by id where they are known."""
+    data = getattr(trainer, "datamodule", None)
+    ids = data.prepared.samples.ids if isinstance(data, ResidentDataModule) else None
+    more = f" and {len(rows) - NAMED} more" if len(rows) > NAMED else ""
+    return (
+        ", ".join(f"in row {row}" if ids is None else str(ids[row]) for row in rows[:NAMED]) + more
+    )

@@ -268,3 +268,44 @@ def test_other_batches_are_not_gone_on_with(folder: Path, capsys) -> None:
 def test_checkpoints_can_be_done_without(folder: Path) -> None:
     assert main(["fit", "--config", "mlp.yaml", "--trainer.enable_checkpointing=false"]) == 0
     assert not list(Path().rglob("*.ckpt"))
+
+
+def test_a_second_training_in_one_folder_is_refused_but_may_go_on(folder: Path, capsys) -> None:
+    command = ["fit", "--config", "mlp.yaml", "--trainer.logger=false"]
+    command += ["--trainer.default_root_dir=own", "--model.init_args.schedule=constant"]
+    assert main(command) == 0
+    before = {path: path.read_bytes() for path in Path("own").rglob("*") if path.is_file()}
+    capsys.readouterr()
+    assert main(command) == 2
+    error = capsys.readouterr().err
+    assert "config.yaml: a training is there already; go on with it by --ckpt_path last" in error
+    assert len(error.splitlines()) == 1
+    assert before == {path: path.read_bytes() for path in Path("own").rglob("*") if path.is_file()}
+    assert main([*command, "--ckpt_path", "last", "--trainer.max_epochs=2"]) == 0
+    assert yaml.safe_load(Path("own/config.yaml").read_text())["trainer"]["max_epochs"] == 2
+
+
+def test_more_epochs_than_the_schedule_of_a_checkpoint_are_refused(folder: Path, capsys) -> None:
+    assert main(["fit", "--config", "mlp.yaml"]) == 0
+    longer = ["--ckpt_path", "last", "--trainer.max_epochs=2"]
+    assert main(["fit", "--config", "mlp.yaml", *longer]) == 2
+    assert "schedule: the checkpoint's one_cycle ends with step" in capsys.readouterr().err
+
+
+def test_a_training_that_diverges_is_named(folder: Path, capsys) -> None:
+    command = ["fit", "--config", "linear.yaml", "--data.init_args.batch_size=8"]
+    command += ["--trainer.max_epochs=3", "--model.init_args.schedule=constant"]
+    assert main([*command, "--model.init_args.learning_rate=1e37"]) == 2
+    error = capsys.readouterr().err.splitlines()[-1]
+    assert "error: training: epoch 1, step " in error
+    assert "records a" in error
+    assert "lower model.init_args.learning_rate, set trainer.gradient_clip_val" in error
+
+
+def test_dead_units_are_noted(folder: Path, capsys) -> None:
+    command = ["fit", "--config", "mlp.yaml", "--data.init_args.batch_size=4"]
+    command += ["--model.init_args.learning_rate=20", "--model.init_args.schedule=constant"]
+    assert main(command) == 0
+    error = capsys.readouterr().err
+    assert "note: layers.1: " in error
+    assert "lower model.init_args.learning_rate, or choose another activation" in error

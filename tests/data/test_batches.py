@@ -263,3 +263,19 @@ def test_a_lightning_checkpoint_carries_the_step(tmp_path: Path, stop_at: int) -
     begun = fit(Recorder(stop_at))
     assert begun == whole[:stop_at]
     assert fit(Recorder(), tmp_path / "stopped.ckpt") == whole[stop_at:]
+
+
+def test_a_batch_can_be_asked_for_without_notice() -> None:
+    batches = ResidentBatches(
+        torch.arange(10.0)[:, None], torch.arange(10), torch.arange(10), batch_size=3, shuffle=True
+    )
+    every = [batch.ids.tolist() for batch in batches]
+    seen = []
+    for batch in batches:
+        assert batches.at(2).ids.tolist() == every[2]
+        seen.append(batch.ids.tolist())
+    assert seen == every
+    assert batches.state_dict() == {"step": 0}
+    batches.resume_at(1)
+    assert batches.at(3).ids.tolist() == every[3]
+    assert [batch.ids.tolist() for batch in batches] == every[1:]

@@ -14,9 +14,9 @@ from bionn.errors import InputError
 from bionn.models import MLP
 from bionn.models.layers import set_code_table
 from bionn.training.checkpoints import LAST, read_checkpoint
+from bionn.training.dead_units import dead_layers, dead_units
 from bionn.training.ensemble import train_ensemble
 from bionn.training.fit import train
-from bionn.training.health import dead_layers, dead_units
 from bionn.training.loop import fit_once
 from bionn.training.options import TrainingOptions, choose
 from tests.small_sets import prepared
@@ -37,7 +37,7 @@ class Poison(L.Callback):
     def __init__(self, epoch: int, step: int) -> None:
         self.at = epoch, step
 
-    def on_before_optimizer_step(self, trainer, pl_module, optimizer) -> None:
+    def on_before_optimizer_step(self, trainer, pl_module: Any, optimizer) -> None:
         del optimizer
         if (trainer.current_epoch, trainer.fit_loop.epoch_loop.batch_idx) == self.at:
             pl_module.model.layers[0].weight.grad.fill_(torch.inf)
@@ -129,7 +129,7 @@ def test_a_refit_that_diverges_leaves_the_chosen_network(monkeypatch) -> None:
 @pytest.mark.parametrize("data", [BINARY, REGRESSION])
 def test_dead_units_are_those_with_a_planted_bias(data) -> None:
     torch.manual_seed(0)
-    model = MLP(data.encoder.input_shape, (10, 6), 2).eval()
+    model: Any = MLP(data.encoder.input_shape, (10, 6), 2).eval()
     if data.code_table is not None:
         set_code_table(model, data.code_table)
     with torch.no_grad():
@@ -146,7 +146,7 @@ def test_dead_units_are_those_with_a_planted_bias(data) -> None:
 class Kill(L.Callback):
     """Plants the bias in the first epoch, and holds it there."""
 
-    def on_train_batch_start(self, trainer, pl_module, batch, batch_idx) -> None:
+    def on_train_batch_start(self, trainer, pl_module: Any, batch, batch_idx) -> None:
         del trainer, batch, batch_idx
         with torch.no_grad():
             pl_module.model.layers[0].bias[:5] = -1e6
@@ -181,3 +181,74 @@ def test_deterministic_training_repeats_and_leaves_torch_as_it_was() -> None:
         np.concatenate([p.detach().numpy().ravel() for p in r.model.parameters()]) for r in runs
     ]
     assert (weights[0] == weights[1]).all()
+
+
+def test_an_explosion_is_named_with_its_first_step_layer_and_records() -> None:
+    class Inflate(L.Callback):
+        """Multiplies the last layer's weights by a thousand in the third epoch."""
+
+        def on_train_batch_start(self, trainer, pl_module: Any, batch, batch_idx) -> None:
+            del batch
+            if (trainer.current_epoch, batch_idx) == (2, 2):
+                with torch.no_grad():
+                    pl_module.model.layers[-1].weight *= 1000.0
+
+    options = options_for(dropout=0.0)
+    trained = train(REGRESSION, options, callbacks=[Inflate()])
+    (note,) = trained.health
+    assert note.startswith("epoch 3, step 3: gradients explode: a norm of ")
+    assert (
+        "longest in layers.0.weight, the loss " in note
+    )  # that layer's is by the inflated weights
+    assert f"records {', '.join(ids_of(2, 2)[:5])} and {ROWS - 5} more; lower --learning" in note
+    assert trained.reason == "all epochs run"
+    assert trained.best_epoch <= 2  # the last good state is what is kept
+
+
+@pytest.mark.parametrize("clip", [1.0, None])
+def test_the_norms_that_are_kept_are_those_before_clipping(clip: float | None) -> None:
+    seen: list[list[float]] = []
+    kept: list[torch.Tensor] = []
+
+    class Look(L.Callback):
+        def on_before_optimizer_step(self, trainer, pl_module: Any, optimizer) -> None:
+            parameters = [p for group in optimizer.param_groups for p in group["params"]]
+            seen.append([float(p.grad.norm()) for p in parameters])
+
+        def on_train_epoch_end(self, trainer, pl_module: Any) -> None:
+            names, norms = pl_module.gradient_norms_of_epoch()
+            assert names[:2] == ["layers.0.weight", "layers.3.weight"]
+            kept.append(norms)
+
+    train(REGRESSION, options_for(gradient_clip=clip, max_epochs=2), callbacks=[Look()])
+    torch.testing.assert_close(torch.cat(kept), torch.tensor(seen))
+
+
+@pytest.mark.parametrize("clip", [0.01, 1.0])
+def test_clipping_is_torchs(clip: float, monkeypatch) -> None:
+    ours = train(REGRESSION, options_for(gradient_clip=clip)).model
+    monkeypatch.delattr("bionn.tasks.base.Task.configure_gradient_clipping")
+    lightnings = train(REGRESSION, options_for(gradient_clip=clip)).model
+    for one, other in zip(ours.parameters(), lightnings.parameters(), strict=True):
+        assert torch.equal(one, other)
+
+
+def test_a_resumed_training_tells_the_same_of_an_explosion(tmp_path: Path) -> None:
+    class Inflate(L.Callback):
+        def on_train_batch_start(self, trainer, pl_module: Any, batch, batch_idx) -> None:
+            if (trainer.current_epoch, batch_idx) == (1, 1):
+                with torch.no_grad():
+                    pl_module.model.layers[-1].weight *= 1000.0
+
+    class Break(L.Callback):
+        def on_train_batch_start(self, trainer, pl_module: Any, batch, batch_idx) -> None:
+            if (trainer.current_epoch, batch_idx) == (1, 4):
+                raise KeyboardInterrupt
+
+    options = options_for(checkpoint_seconds=0.0)
+    whole = train(REGRESSION, options, callbacks=[Inflate()])
+    with pytest.raises(BaseException, match="SIGINT"):
+        train(REGRESSION, options, directory=tmp_path, callbacks=[Inflate(), Break()])
+    resumed = train(REGRESSION, options, directory=tmp_path, resume=True)
+    assert whole.health == resumed.health
+    assert "epoch 2, step 2: gradients explode" in resumed.health[0]
