@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
+from typing import Any
 
 import lightning as L
 import numpy as np
@@ -11,6 +12,7 @@ from torch import Tensor
 
 from bionn.data.augment import Augmentation
 from bionn.data.batches import (
+    Batch,
     BatchSize,
     ResidentBatches,
     evaluation_rows,
@@ -136,6 +138,14 @@ class ResidentDataModule(L.LightningDataModule):
     def sequence_features(self) -> torch.nn.Module | None:
         """What makes features of codes, for an encoding with k-mers."""
         return self.prepared.features
+
+    def transfer_batch_to_device(
+        self, batch: Any, device: torch.device, dataloader_idx: int
+    ) -> Any:
+        """A batch cut from what lies on the device is there already."""
+        if isinstance(batch, Batch) and all(tensor.device == device for tensor in batch):
+            return batch
+        return super().transfer_batch_to_device(batch, device, dataloader_idx)
 
     def train_dataloader(self) -> ResidentBatches:
         """Training batches in an order that (seed, epoch) decides."""

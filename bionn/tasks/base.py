@@ -116,6 +116,13 @@ class Task(L.LightningModule):
         self._normed: list[str] = []
         self._other_losses: list[tuple[Tensor, Tensor]] = []
 
+    def __setattr__(self, name: str, value: Any) -> None:
+        """Set an attribute; Lightning's, set forty times a step, without torch's search for modules."""
+        if name == "_current_fx_name":
+            object.__setattr__(self, name, value)
+        else:
+            super().__setattr__(name, value)
+
     def setup(self, stage: str) -> None:
         """Learn from the data module, if it knows, what codes stand for and which features they give."""
         del stage

@@ -29,6 +29,7 @@ from bionn.data.batches import ResidentBatches
 from bionn.models import MLP
 from bionn.tasks import Classifier
 from bionn.tasks.optimizer import AdamW
+from bionn.training.loop import Unprofiled
 from experiments.benchmarks.ops import commit, write_csv
 
 ROUNDS = 7
@@ -147,7 +148,9 @@ class Clock(L.Callback):
         self.starts.append(time.perf_counter())
 
 
-def lightning_fit(setting: Setting, module: L.LightningModule, batches: Any) -> list[float]:
+def lightning_fit(
+    setting: Setting, module: L.LightningModule, batches: Any, **options: Any
+) -> list[float]:
     """Seconds of each epoch."""
     clock = Clock()
     trainer = L.Trainer(
@@ -158,6 +161,7 @@ def lightning_fit(setting: Setting, module: L.LightningModule, batches: Any) -> 
         enable_progress_bar=False,
         enable_model_summary=False,
         callbacks=[clock],
+        **options,
     )
     trainer.fit(module, batches)
     return list(np.diff(clock.starts))
@@ -187,9 +191,8 @@ def bionn_lightning(setting: Setting, data: Data) -> list[float]:
     batches = ResidentBatches(
         data.codes, data.classes, rows, batch_size=setting.batch, shuffle=True
     )
-    return lightning_fit(
-        setting, Classifier(ours(setting), classes="AB", optimizer=own_adam), batches
-    )
+    task = Classifier(ours(setting), classes="AB", optimizer=own_adam)
+    return lightning_fit(setting, task, batches, profiler=Unprofiled())
 
 
 def torch_lightning(setting: Setting, data: Data) -> list[float]:
