@@ -20,6 +20,7 @@ from bionn.sharded import Work, in_processes, on_ray, predicted
 from tests.small_sets import ROOT, prepared
 from tests.support.dying import Dying
 
+pytestmark = pytest.mark.timeout(900)  # Ray starts ten processes
 ROWS = 50_000
 
 

@@ -22,7 +22,7 @@ from lightning.pytorch.cli import LightningArgumentParser, LightningCLI
 from lightning.pytorch.loggers import CSVLogger
 
 from bionn.cli.followers import one_voice
-from bionn.cli.parser import noted
+from bionn.cli.parser import Parser, noted
 from bionn.data.resident import ResidentDataModule
 from bionn.errors import InputError, Stopped, did_you_mean
 from bionn.tasks.base import Task
@@ -53,9 +53,14 @@ OPTIONS = (
     "save_model",
     "seed_everything",
     "print_config",
+    "engine",
+    "workers",
+    "restarts",
 )
 """The options that stand before a dot."""
 
+
+ENGINES = ("local", "ray")
 
 LONGEST = 400
 """Characters of a complaint that quotes a whole file."""
@@ -70,10 +75,16 @@ class Command(LightningCLI):
         given["weights_only"] = True
         if given.get("ckpt_path") != "last":
             return
-        root = Path(given["trainer"].get("default_root_dir") or ".")
-        found = last_checkpoint(root, given["checkpoints"].get("directory"))
+        found = self.last_checkpoint
         given["ckpt_path"] = None if found is None else str(found)
         print("resume: no checkpoint yet" if found is None else f"resume: {found}")
+
+    @property
+    def last_checkpoint(self) -> Path | None:
+        """The newest whole checkpoint where the configuration has them."""
+        given = self.config[self.config["subcommand"]]
+        root = Path(given["trainer"].get("default_root_dir") or ".")
+        return last_checkpoint(root, given["checkpoints"].get("directory"))
 
     def _instantiate_trainer(self, config: dict[str, Any], callbacks: list[Callback]) -> Trainer:
         """Log to CSV whatever loggers are installed; leave out checkpoints that nobody wants; watch."""
@@ -106,27 +117,61 @@ class Command(LightningCLI):
 
 
 def fit(arguments: Sequence[str]) -> int:
-    """Train from a configuration and save the model."""
-    return _run("fit", arguments)
+    """Train from a configuration and save the model, in several processes if asked to."""
+    given, others = _engine_parser().parse_known_args(arguments)
+    if given.engine not in ENGINES:
+        raise InputError(
+            f"engine: local or ray needed, {given.engine!r} found"
+            f"{did_you_mean(given.engine, ENGINES)}; choose one"
+        )
+    if given.workers is not None and given.workers < 1:
+        raise InputError(f"workers: a number from 1 needed, {given.workers} found; choose one")
+    if given.engine == "ray":
+        from bionn.cli.fit_on_ray import fit_on_ray
+
+        return fit_on_ray(others, workers=given.workers or 1, restarts=given.restarts)
+    if given.workers is not None:
+        strategy = "ddp" if given.workers > 1 else "auto"
+        others += [f"--trainer.devices={given.workers}", f"--trainer.strategy={strategy}"]
+    return run_command("fit", others)
 
 
 def validate(arguments: Sequence[str]) -> int:
     """Score the validation rows."""
-    return _run("validate", arguments)
+    return run_command("validate", arguments)
 
 
 def test(arguments: Sequence[str]) -> int:
     """Score the test rows."""
-    return _run("test", arguments)
+    return run_command("test", arguments)
 
 
-def _run(verb: str, arguments: Sequence[str]) -> int:
+def _engine_parser() -> Parser:
+    """The options of ``fit`` that are not Lightning's."""
+    parser = Parser(prog="bionn fit", add_help=False)
+    parser.add_argument("--engine", default="local")
+    parser.add_argument("--workers", type=int)
+    parser.add_argument("--restarts", type=int, default=3)
+    return parser
+
+
+def run_command(verb: str, arguments: Sequence[str], command: type[Command] | None = None) -> int:
+    """Have Lightning's command line do what the arguments say.
+
+    Args:
+        verb: ``fit``, ``validate`` or ``test``.
+        arguments: what stands behind it.
+        command: another kind of :class:`Command`.
+
+    Raises:
+        InputError: bad input or usage, in one line.
+    """
     quiet = {"exit_on_error": False, "allow_abbrev": False}
     if not arguments:
         raise InputError(f"a configuration needed: bionn {verb} --config FILE; see README.md")
     with noted(), one_voice(), _command_line([verb, *arguments]), quiet_lightning():
         try:
-            Command(
+            (command or Command)(
                 Task,
                 ResidentDataModule,
                 subclass_mode_model=True,

@@ -142,6 +142,14 @@ class Task(L.LightningModule):
 
         self._set_weights(getattr(data, "class_counts", None), getattr(data, "oversampling", None))
 
+    def configure_model(self) -> None:
+        """Share the network out among processes where ``ModelParallelStrategy`` asks for it."""
+        mesh = getattr(self, "_device_mesh", None)
+        if mesh is not None:
+            from bionn.tasks.sharding import shard
+
+            shard(self.model, mesh["data_parallel"])
+
     def on_fit_start(self) -> None:
         """Compile the network in place: its parameters and their names stay."""
         if rank := process_rank():  # each draws its own dropout

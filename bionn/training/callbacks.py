@@ -18,6 +18,7 @@ from bionn import artifact
 from bionn.data.resident import ResidentDataModule
 from bionn.formats.output import replacing
 from bionn.models.decision import take_off
+from bionn.tasks.sharding import gathered
 
 
 class KeepBest(L.Callback):
@@ -216,11 +217,13 @@ class SaveModel(L.Callback):
         """Save network and manifest; the data module knows what prediction needs."""
         data = getattr(trainer, "datamodule", None)
         folder = Path(trainer.log_dir or trainer.default_root_dir)  # asked for by every process
+        assert isinstance(pl_module.model, torch.nn.Module)
+        model = gathered(pl_module.model)  # likewise
         if not trainer.is_global_zero or not isinstance(data, ResidentDataModule):
             return
         directory = Path(self.directory or folder / "model")
-        shift, model = getattr(pl_module, "logit_shift", None), pl_module.model
-        if isinstance(shift, Tensor) and isinstance(model, torch.nn.Module):
+        shift = getattr(pl_module, "logit_shift", None)
+        if isinstance(shift, Tensor):
             model = deepcopy(model)
             if not take_off(model, shift.cpu().double().numpy()):
                 print("note: probabilities of the saved network are those of the weighted classes")

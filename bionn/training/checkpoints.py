@@ -64,6 +64,13 @@ def is_marked(path: str | Path) -> bool:
         return file.read(len(MARK)) == MARK
 
 
+def mark_of(path: str | Path) -> bytes:
+    """The sha256 that a file ends with, if it has one: another file has another."""
+    with Path(path).open("rb") as file:
+        file.seek(max(0, file.seek(0, io.SEEK_END) - _COMMENT))
+        return file.read()
+
+
 def read_checkpoint(path: str | Path) -> dict[str, Any]:
     """Read a checkpoint into the CPU's memory; nothing in it is unpickled but tensors and plain data.
 

@@ -212,6 +212,8 @@ def quiet_lightning() -> Iterator[None]:
     try:
         with warnings.catch_warnings():
             warnings.filterwarnings("ignore", module=r"lightning\..*")
+            # of an output of ours that is a view: nothing is done to it in place
+            warnings.filterwarnings("ignore", message="FSDP2-wrapped module")
             yield
     finally:
         for logger, level in zip(loggers, levels, strict=True):

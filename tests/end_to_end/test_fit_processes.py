@@ -18,7 +18,7 @@ from bionn.cli.main import main
 from tests.small_sets import ROOT, sequences, write_fasta
 from tests.support.processes import loopback, needs_gloo
 
-pytestmark = needs_gloo
+pytestmark = [needs_gloo, pytest.mark.timeout(900)]
 BIONN = [sys.executable, "-m", "bionn.cli.main"]
 TWO = ["--trainer.devices=2", "--trainer.strategy=ddp"]
 
@@ -57,7 +57,7 @@ def write_config(config: dict[str, Any], name: str = "fit.yaml") -> None:
 def start(*arguments: str, verb: str = "fit") -> subprocess.CompletedProcess[str]:
     command = [*BIONN, verb, "--config", "fit.yaml", *arguments]
     with loopback():
-        return subprocess.run(command, capture_output=True, text=True, timeout=250, check=False)
+        return subprocess.run(command, capture_output=True, text=True, timeout=280, check=False)
 
 
 def weights(folder: str) -> dict[str, np.ndarray]:

@@ -11,6 +11,8 @@ import lightning as L
 import numpy as np
 import pytest
 import torch
+from lightning.pytorch.strategies import ModelParallelStrategy
+from torch.distributed.tensor import DTensor
 
 from bionn.data.prepared import Prepared
 from bionn.data.resident import ResidentDataModule
@@ -19,6 +21,7 @@ from bionn.tasks.base import Task
 from bionn.tasks.classifier import Classifier
 from bionn.tasks.processes import in_order, process_count, process_rank, summed
 from bionn.tasks.regressor import Regressor
+from bionn.tasks.sharding import gathered
 from bionn.training.loop import quiet_lightning
 from bionn.training.seeds import seeded
 from tests.small_sets import prepared
@@ -73,12 +76,17 @@ class Seen(L.Callback):
         self.rows["test"].append(batch.ids.tolist())
 
     def on_before_optimizer_step(self, trainer, pl_module, optimizer) -> None:
-        grads = [p.grad.flatten() for p in pl_module.parameters() if p.grad is not None]
+        grads = [whole(p.grad).flatten() for p in pl_module.parameters() if p.grad is not None]
         self.gradients.append(torch.cat(grads).clone())
 
     def on_train_epoch_end(self, trainer, pl_module) -> None:
         assert isinstance(pl_module, Task)
         self.losses.append(pl_module.losses_of_epoch())
+
+
+def whole(tensor: torch.Tensor) -> torch.Tensor:
+    """A tensor that may be shared out among processes."""
+    return tensor.full_tensor() if isinstance(tensor, DTensor) else tensor
 
 
 def task_of(data: Prepared, case: dict[str, Any]) -> Task:
@@ -97,6 +105,7 @@ def task_of(data: Prepared, case: dict[str, Any]) -> Task:
 def results(case: dict[str, Any], **settings: Any) -> dict[str, Any]:
     """Everything that a training of two epochs, a test and a prediction give, in double precision."""
     data, seen = data_of(case["kind"], gaps=case.get("gaps", False)), Seen()
+    settings = {"precision": "64-true"} | settings
     with seeded(3), quiet_lightning():
         task = task_of(data, case)
         module = ResidentDataModule(
@@ -108,7 +117,6 @@ def results(case: dict[str, Any], **settings: Any) -> dict[str, Any]:
         )
         trainer = L.Trainer(
             accelerator="cpu",
-            precision="64-true",
             max_epochs=2,
             callbacks=[seen],
             logger=False,
@@ -122,7 +130,7 @@ def results(case: dict[str, Any], **settings: Any) -> dict[str, Any]:
         logged = {name: float(value) for name, value in trainer.callback_metrics.items()}
         logged |= trainer.test(task, module, verbose=False)[0]
         predicted = torch.cat(trainer.predict(task, module))  # pyright: ignore
-    weights = torch.cat([p.detach().flatten() for p in task.parameters()])
+    weights = torch.cat([whole(p.detach()).flatten() for p in task.parameters()])
     return {
         "rows": seen.rows,
         "draw": seen.draw,
@@ -131,6 +139,7 @@ def results(case: dict[str, Any], **settings: Any) -> dict[str, Any]:
         "logged": logged,
         "predicted": predicted,
         "weights": weights,
+        "model": gathered(task.model).state_dict(),
     }
 
 
@@ -142,6 +151,8 @@ def of_each_process(folder: Path) -> Any:
         name: results(case, strategy="ddp", devices=WORLD, num_nodes=1)
         for name, case in CASES.items()
     }
+    wide = ModelParallelStrategy(data_parallel_size=WORLD, tensor_parallel_size=1)
+    found["sharded"] = results(CASES["binary"], strategy=wide, devices=WORLD, precision="32-true")
     share = torch.arange(7.0).reshape(7, 1)[process_rank() :: WORLD]
     return found, summed(torch.tensor([process_rank() + 1.0])), in_order(share)
 
@@ -179,6 +190,18 @@ def test_every_row_is_in_one_process_once(two, name) -> None:
     for part, steps in one.items():
         both = [a + b for a, b in zip(first[part], second[part], strict=True)]
         assert list(map(sorted, both)) == list(map(sorted, steps))
+
+
+def test_a_network_that_is_shared_out_takes_the_steps_of_a_whole_one(two) -> None:
+    """By FSDP, under Lightning's strategy for it."""
+    one = results(CASES["binary"], devices=1, precision="32-true")
+    for found, *_ in two:
+        for part in ("gradients", "losses", "weights", "predicted"):
+            torch.testing.assert_close(found["sharded"][part], one[part], rtol=1e-4, atol=1e-6)
+        assert found["sharded"]["logged"] == pytest.approx(one["logged"], rel=1e-5)
+        for name, weight in one["model"].items():
+            gathered_weight = found["sharded"]["model"][name]
+            torch.testing.assert_close(gathered_weight, weight, rtol=1e-4, atol=1e-6)
 
 
 def test_a_step_of_one_row_leaves_a_process_without(two) -> None:
