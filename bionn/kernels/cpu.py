@@ -76,12 +76,21 @@ def values_only() -> bool:
     return _undisturbed() and not torch.is_grad_enabled()
 
 
-def fits(tensor: Tensor) -> bool:
+def fits(tensor: Tensor, *, order: tuple[int, ...] | None = None) -> bool:
     """Whether a tensor is as the kernels read it: contiguous float32 of the CPU, values only.
 
     Not while anything is traced, compiled or transformed, whose tensors stand for other ones.
+
+    Args:
+        tensor: any.
+        order: its dimensions as they should lie in memory, the outermost first.
     """
-    return _undisturbed() and _plain(tensor, torch.float32) and library() is not None
+    return _undisturbed() and _plain(tensor, torch.float32, order) and library() is not None
+
+
+def fits_codes(codes: Tensor) -> bool:
+    """Whether codes are as the kernels read them: contiguous uint8 of the CPU, values only."""
+    return _undisturbed() and _plain(codes, torch.uint8)
 
 
 def _undisturbed() -> bool:
@@ -93,12 +102,12 @@ def _undisturbed() -> bool:
     )
 
 
-def _plain(tensor: Tensor, dtype: torch.dtype) -> bool:
+def _plain(tensor: Tensor, dtype: torch.dtype, order: tuple[int, ...] | None = None) -> bool:
     return (
         type(tensor) in _TYPES
         and tensor.dtype is dtype
         and _dispatch_keys(tensor).raw_repr() in _PLAIN
-        and tensor.is_contiguous()
+        and (tensor if order is None else tensor.permute(order)).is_contiguous()
     )
 
 

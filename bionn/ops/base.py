@@ -41,16 +41,21 @@ class FunctionPair(NamedTuple):
             return self.reverse.apply(*args)
         if torch._C._are_functorch_transforms_active():
             return self.both.apply(*args)
-        return _apply(self.both, *args)
+        return apply_plainly(self.both, *args)
 
 
-def _apply(function: type[Function], *args: Any) -> Any:
+def apply_plainly(function: type[Function], *args: Any) -> Any:
     """What ``function.apply`` comes to outside ``torch.func``.
 
     ``apply`` itself first binds its arguments to the signature, which costs more than a small op.
     """
     call: Any = super(Function, function)
     return call.apply(*args)
+
+
+def reverse_alone() -> bool:
+    """Whether nothing asks for forward mode, or for a look at what is saved for the backward."""
+    return forward_ad._current_level < 0 and _saved_tensors_hooks(True) is None
 
 
 def save(ctx: Any, *tensors: Tensor | None) -> None:
@@ -128,15 +133,10 @@ class ElementwiseOp(NamedTuple):
 
     def __call__(self, input: Tensor, *options: Any) -> Tensor:
         """Apply the op."""
-        if (
-            self.compiled is not None
-            and cpu.fits(input)
-            and forward_ad._current_level < 0
-            and _saved_tensors_hooks(True) is None
-        ):
+        if self.compiled is not None and cpu.fits(input) and reverse_alone():
             assert self.kernel is not None
             if input.requires_grad and torch.is_grad_enabled():
-                return _apply(self.compiled, input, options)[0]
+                return apply_plainly(self.compiled, input, options)[0]
             return cpu.activation_value(self.kernel, input, *options)
         return self.pair(input, Constants(options) if options else _NO_CONSTANTS)
 

@@ -1,5 +1,6 @@
 """The linear layer on one-hot sequences, computed from their codes."""
 
+import functools
 import math
 from typing import Any
 
@@ -8,7 +9,16 @@ from torch import Tensor
 from torch.autograd import Function
 
 from bionn.kernels import cpu, gpu
-from bionn.ops.base import FunctionPair, forward_rule, refuse_tangent, save, sum_to_shape, widen
+from bionn.ops.base import (
+    FunctionPair,
+    apply_plainly,
+    forward_rule,
+    refuse_tangent,
+    reverse_alone,
+    save,
+    sum_to_shape,
+    widen,
+)
 
 
 def position_major(weight: Tensor) -> Tensor:
@@ -115,3 +125,67 @@ class OneHotLinear(OneHotLinearReverse):
 
 
 onehot_linear = FunctionPair(OneHotLinearReverse, OneHotLinear)
+
+
+class OneHotLinearCompiled(Function):
+    """The same for what `fits`: reverse mode alone, with as little as can be around the kernels."""
+
+    @staticmethod
+    def forward(
+        ctx: Any, codes: Tensor, weight: Tensor, bias: Tensor | None, table: Tensor
+    ) -> Tensor:
+        """Return ``(N, out)`` for codes ``(N, L)``."""
+        ctx.save_for_backward(codes, table)
+        ctx.set_materialize_grads(False)
+        return cpu.onehot_value(codes, weight.permute(2, 1, 0), bias, table)
+
+    @staticmethod
+    def backward(ctx: Any, *grad_outputs: Any) -> Any:
+        """Return dJ/dW and dJ/db, each only where asked for."""
+        (grad,), (codes, table) = grad_outputs, ctx.saved_tensors
+        if grad is None:
+            return None, None, None, None
+        grad_weight = grad_bias = None
+        if ctx.needs_input_grad[1]:
+            # as above, dJ/dW[o, a, l] = sum over samples of x[a, l] dJ/da[o]
+            upstream = grad.contiguous()
+            if not torch.is_grad_enabled() and cpu.fits(upstream):
+                major = cpu.onehot_chain(codes, upstream, table)
+            else:  # a derivative to be differentiated again, or many at once
+                sizes = codes.shape[1], table.shape[1], grad.shape[1]
+                major = (one_hot_rows(codes, table).t() @ upstream).reshape(sizes)
+            grad_weight = major.permute(2, 1, 0)
+        if ctx.needs_input_grad[2]:
+            grad_bias = grad.sum(0)
+        return None, grad_weight, grad_bias, None
+
+
+def fits(codes: Tensor, weight: Tensor, bias: Tensor | None, table: Tensor | None) -> bool:
+    """Whether `compiled` takes these: all as the kernels read it, and reverse mode alone."""
+    return (
+        cpu.fits_codes(codes)
+        and reverse_alone()
+        and codes.dim() == 2
+        and weight.dim() == 3
+        and codes.shape[1] == weight.shape[2]
+        and cpu.fits(weight, order=(2, 1, 0))
+        and (bias is None or (cpu.fits(bias) and bias.shape == weight.shape[:1]))
+        and (
+            table is None
+            or (
+                cpu.fits(table) and not table.requires_grad and table.shape[1:] == weight.shape[1:2]
+            )
+        )
+    )
+
+
+@functools.cache
+def letters_and_zero(num_symbols: int) -> Tensor:
+    """The table of the letters and one row of zeros, float32; not to be written to."""
+    with torch.inference_mode(False):
+        return torch.eye(num_symbols + 1, num_symbols, device="cpu")
+
+
+def compiled(codes: Tensor, weight: Tensor, bias: Tensor | None, table: Tensor) -> Tensor:
+    """Apply the layer to codes below S, where it `fits`."""
+    return apply_plainly(OneHotLinearCompiled, codes, weight, bias, table)
