@@ -15,10 +15,11 @@ from torch import Tensor
 from bionn.calibration import Calibration
 from bionn.conformal import Conformal, named_sets
 from bionn.data.batches import evaluation_rows
+from bionn.data.new_samples import Columns
 from bionn.data.prepared import Encoder
 from bionn.data.samples import Source
 from bionn.data.stream import Encoded, ahead, encoded_blocks, regrouped
-from bionn.data.unlabelled import Columns, read_unlabelled
+from bionn.data.unlabelled import read_unlabelled
 from bionn.errors import InputError, InputWarning
 from bionn.formats.fasta import IdRule
 from bionn.models.decision import Decision
@@ -91,13 +92,15 @@ class Predictor:
         """Predictions for new samples, a row each, in their order.
 
         Args:
-            inputs: a FASTA file or a table (path or DataFrame), or a list of sequences.
-            columns: where ids and sequences stand; as in the training data when None.
+            inputs: a FASTA or BED file or a table (path or DataFrame), or a list of sequences.
+            columns: where ids and sequences stand, and what else is to be known of the inputs; as in
+                the training data when None.
             windows: predict each window over each sequence.
 
         Returns:
-            ``id``, with windows ``start`` and ``end`` (from 0, the end not included), then
-            ``prediction`` and ``prob_<class>`` for classes, ``prediction`` for one target, or
+            ``id``, with windows ``start`` and ``end`` (from 0, the end not included), of BED regions
+            ``chromosome``, ``start``, ``end`` and ``strand``, then ``prediction`` and
+            ``prob_<class>`` for classes, ``prediction`` for one target, or
             ``prediction_<target>`` for several, in the targets' own units.
 
         Raises:
@@ -138,8 +141,9 @@ class Predictor:
             yield self._framed(block)
             empty = False
         if empty:
-            spans = np.empty((0, 2), dtype=np.int64) if windowed else None
-            yield self._framed(replace(self._nothing(), spans=spans))
+            names = ("start", "end") if windowed else ()
+            places = {name: np.empty(0, dtype=np.int64) for name in names}
+            yield self._framed(replace(self._nothing(), places=places))
 
     def encoded(
         self,
@@ -183,9 +187,8 @@ class Predictor:
                 frame[name.replace("prediction", "spread", 1)] = column
         else:
             frame = self.frame(block.ids, self.outputs(inputs))
-        if block.spans is not None:
-            frame.insert(1, "start", block.spans[:, 0])
-            frame.insert(2, "end", block.spans[:, 1])
+        for place, (name, column) in enumerate(block.places.items(), 1):
+            frame.insert(place, name, column)
         return frame
 
     def _nothing(self) -> Encoded:

@@ -19,8 +19,9 @@ import torch
 
 from bionn.cluster import ray_cluster
 from bionn.data.batches import evaluation_rows
+from bionn.data.new_samples import Block
 from bionn.data.stream import encoded_blocks
-from bionn.data.unlabelled import Block, repeated_ids
+from bionn.data.unlabelled import repeated_ids
 from bionn.errors import InputError, did_you_mean
 from bionn.formats.fasta import IdRule, read_blocks, read_pieces
 from bionn.formats.fasta_shards import Shard, fasta_shards

@@ -15,7 +15,7 @@ from bionn.formats.escape import as_text, is_formula, printable
 if TYPE_CHECKING:
     import pandas as pd
 
-    from bionn.data.unlabelled import Columns
+    from bionn.data.new_samples import Columns
     from bionn.predict import Predictor
     from bionn.sequences.windows import Windows
 
@@ -25,7 +25,9 @@ def make_parser() -> Parser:
     parser = Parser(prog="bionn predict", description="Predictions of a trained model.")
     parser.add_argument("model", metavar="MODEL", help="a run's folder, or the model folder in it")
     parser.add_argument(
-        "input", metavar="INPUT", help="FASTA, FASTQ or a table; - is standard input"
+        "input",
+        metavar="INPUT",
+        help="FASTA, FASTQ, a table, or BED with --genome; - is standard input",
     )
     parser.add_argument(
         "--out",
@@ -35,7 +37,11 @@ def make_parser() -> Parser:
         "standard output",
     )
     parser.add_argument(
-        "--window", type=int, metavar="N", help="predict windows of N positions over each sequence"
+        "--window",
+        type=int,
+        metavar="N",
+        help="predict windows of N positions over each sequence; of BED regions, N positions around "
+        "the middle (default: as in training)",
     )
     parser.add_argument(
         "--stride", type=int, metavar="N", help="from window to window (default: side by side)"
@@ -43,6 +49,8 @@ def make_parser() -> Parser:
     parser.add_argument(
         "--output-column", metavar="COL", help="write this class, target or column alone"
     )
+    parser.add_argument("--genome", metavar="FASTA", help="what the regions of BED inputs are of")
+    parser.add_argument("--orient", help="rows of a table: samples, genes or auto (by the names)")
     parser.add_argument("--columns", type=words, metavar="A,B", help="names for a headerless table")
     parser.add_argument("--id-column", metavar="COL", help="column of ids")
     parser.add_argument(
@@ -99,7 +107,7 @@ def predict(arguments: Sequence[str]) -> int:
     source = "/dev/stdin" if given.input == "-" else given.input
 
     from bionn.cli.progress import expected_rows, progress_bar
-    from bionn.data.unlabelled import Columns
+    from bionn.data.new_samples import Columns
     from bionn.formats.predictions import STANDARD_OUTPUT, files_for, format_of, writing
     from bionn.loading import load
 
@@ -123,6 +131,9 @@ def predict(arguments: Sequence[str]) -> int:
         given.sequence_column,
         given.columns,
         given.missing_features,
+        genome=given.genome,
+        window=None if given.genome is None else given.window,
+        orient=given.orient or "auto",
     )
     windows, rows, formulas = _windows(given, predictor), 0, 0
     left_out = _left_out(given, predictor, outputs)
@@ -158,6 +169,9 @@ def _blocks(
     if given.workers is None and given.engine == "local":
         yield from predictor.blocks(source, columns=columns, windows=windows)
         return
+    for name in ("genome", "orient"):
+        if getattr(given, name) is not None:
+            raise InputError(f"{name}: workers share FASTA files only; leave one of the two out")
     import warnings
 
     from bionn.sharded import Work, predicted
@@ -250,16 +264,26 @@ def _check_level(given: Namespace, predictor: Predictor) -> None:
 
 
 def _windows(given: Namespace, predictor: Predictor) -> Windows | None:
-    """The windows asked for: as long as the model's sequences, side by side, unless told.
+    """The sliding windows asked for: as long as the model's sequences, side by side, unless told.
 
     Raises:
-        InputError: windows of a model that takes features.
+        InputError: windows of a model that takes features, or over the regions of a genome.
     """
     from bionn.formats.predictions import format_of
     from bionn.preprocess.sequences import SequenceEncoder
     from bionn.sequences.windows import Windows
 
     tracks = format_of(given.out) in ("bed", "bedgraph")
+    if given.genome is not None:
+        if given.stride is not None:
+            raise InputError(
+                "stride: a region of a genome is one prediction, around its middle; leave it out"
+            )
+        if format_of(given.out) == "bedgraph":
+            raise InputError(
+                f"{given.out}: bedGraph allows no overlaps, and regions may overlap; write .bed or .tsv"
+            )
+        return None
     if given.window is None and given.stride is None and not tracks:
         return None
     if not isinstance(predictor.encoder, SequenceEncoder):

@@ -10,7 +10,7 @@ import pandas as pd
 
 from bionn.data.columns import as_table
 from bionn.data.records import PackedRecords, read_records
-from bionn.data.regions import read_regions
+from bionn.data.regions import RegionCutter, needs_genome, read_regions
 from bionn.data.samples import DataOptions, Source
 from bionn.errors import InputError
 from bionn.formats.genome import Genome
@@ -18,6 +18,7 @@ from bionn.formats.intervals import is_bed
 from bionn.formats.sequence_files import holds_sequences
 from bionn.formats.table import Table
 from bionn.formats.text import existing_file
+from bionn.sequences.alphabet import alphabet_named
 from bionn.sequences.packed import Packer
 
 
@@ -35,10 +36,11 @@ def open_inputs(sources: Sequence[Source], options: DataOptions) -> list[PackedR
                     f"{source}: BED regions of the genome needed, another kind of file found; leave "
                     "genome out, or name the file .bed"
                 )
-            regions = read_regions(
-                source, genome, window=options.window, id_column=options.id_column, packer=packer
-            )
-            files.append(regions)
+            unknown = alphabet_named(options.alphabet).unknown_symbols[0]
+            cutter = RegionCutter(genome, window=options.window, unknown=unknown)
+            files.append(read_regions(source, cutter, id_column=options.id_column, packer=packer))
+        elif is_bed(source):
+            raise needs_genome(source)
         elif holds_sequences(source):
             files.append(
                 read_records(source, id_rule=options.id_rule, packer=packer, pattern=pattern)

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Collection
+
 from bionn.data.samples import DataOptions
 from bionn.errors import InputError, did_you_mean
 from bionn.formats.table import Table
@@ -19,17 +21,8 @@ def oriented(table: Table, sheet: Table | None, options: DataOptions) -> tuple[T
         InputError: an unknown orientation, or genes for a file that says which they are.
         FormatError: a gene without a name, or with that of another.
     """
-    if options.orient not in ORIENTATIONS:
-        raise InputError(
-            f"orient: one of {', '.join(ORIENTATIONS)} needed, {options.orient!r} found"
-            f"{did_you_mean(options.orient, ORIENTATIONS)}; choose one"
-        )
+    _check(table, options.orient)
     if table.ids is not None:
-        if options.orient == "genes":
-            raise InputError(
-                f"orient: {table.path} says by itself what its samples are (obs); leave orient out, "
-                "or transpose the file"
-            )
         return table, ""
     reason = "as told"
     if options.orient == "auto":
@@ -38,6 +31,60 @@ def oriented(table: Table, sheet: Table | None, options: DataOptions) -> tuple[T
         return table, ""
     own = sheet is None or options.id_column not in sheet.columns
     id_name = options.id_column if own and options.id_column is not None else "sample"
+    return _turned(table, id_name, reason)
+
+
+def may_be_genes(table: Table, features: Collection[str], orient: str) -> bool:
+    """Whether the first rows of a table of new samples leave it open that its rows are genes.
+
+    Args:
+        table: the first rows.
+        features: the columns that a model takes.
+        orient: ``samples``, ``genes`` or ``auto``.
+
+    Raises:
+        InputError: as :func:`oriented`.
+    """
+    _check(table, orient)
+    if table.ids is not None or orient == "samples":
+        return False
+    return orient == "genes" or (bool(features) and not set(features) & set(table.columns))
+
+
+def as_samples(table: Table, features: Collection[str], orient: str) -> tuple[Table, str]:
+    """A whole table of new samples as samples x genes, and a sentence on what was done; ``""``.
+
+    With ``auto`` rows are genes if a model's features stand in the first column, and none of them
+    in the header.
+
+    Args:
+        table: the table.
+        features: the columns that the model takes.
+        orient: as for :func:`may_be_genes`, which says that rows may be genes.
+    """
+    reason = "as told"
+    if orient == "auto":
+        known = len(set(features).intersection(table.text(table.columns[0])))
+        if not known or len(table.columns) < 2:
+            return table, ""
+        reason = f"{known} features of the model stand in column {table.columns[0]!r}"
+    return _turned(table, "sample", reason)
+
+
+def _check(table: Table, orient: str) -> None:
+    if orient not in ORIENTATIONS:
+        raise InputError(
+            f"orient: one of {', '.join(ORIENTATIONS)} needed, {orient!r} found"
+            f"{did_you_mean(orient, ORIENTATIONS)}; choose one"
+        )
+    if table.ids is not None and orient == "genes":
+        raise InputError(
+            f"orient: {table.path} says by itself what its samples are (obs); leave orient out, "
+            "or transpose the file"
+        )
+
+
+def _turned(table: Table, id_name: str, reason: str) -> tuple[Table, str]:
     return table.transposed(id_name), (
         f"{table.path}: genes x samples ({reason}), read as {len(table.columns) - 1} samples x "
         f"{len(table)} genes"

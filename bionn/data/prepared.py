@@ -112,6 +112,8 @@ class Prepared:
                 "id_rule": self.options.id_rule,
                 "sequence_column": columns[0] if len(columns) == 1 else columns or None,
                 "columns": None if self.options.columns is None else list(self.options.columns),
+                "regions": self.options.genome is not None,
+                "window": self.options.window,
             },
             "split": self.split.name,
             "split_sha256": self.split_hash(),

@@ -174,6 +174,7 @@ def _from_records(
     targets = pd.DataFrame({} if label is None else {"class": label}, index=table.index)
     notes = [f"{records.path}: {records.repeated_ids} repeated ids kept as id#2, id#3, ..."]
     notes *= bool(records.repeated_ids)
+    notes += records.notes
     if label is None and labelled and set(own.columns) - {"chromosome"}:
         names = target_columns(own, options, {"chromosome", *options.roles.values()}, True)
         targets = pd.DataFrame({name: text_array(own.texts(name)) for name in names})

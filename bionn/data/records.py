@@ -32,6 +32,7 @@ class PackedRecords:
         repeated_ids: how many records had an id that stood before.
         where: ``file:line`` of a record by its number.
         columns: what else is known of each record, as text; a row a record.
+        notes: what was done to some of them, a sentence each.
     """
 
     path: Path
@@ -40,6 +41,7 @@ class PackedRecords:
     repeated_ids: int
     where: Callable[[int], str]
     columns: pd.DataFrame
+    notes: tuple[str, ...] = ()
 
     @property
     def table(self) -> Table:

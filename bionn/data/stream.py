@@ -3,15 +3,15 @@
 from __future__ import annotations
 
 import threading
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Mapping
 from concurrent.futures import Future
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any, TypeVar
 
 import numpy as np
 
+from bionn.data.new_samples import Block
 from bionn.data.prepared import Encoder, located
-from bionn.data.unlabelled import Block
 from bionn.errors import FormatError, InputError
 from bionn.preprocess.sequences import LengthError, SequenceEncoder
 from bionn.preprocess.steps import RowError
@@ -31,20 +31,21 @@ class Encoded:
     Attributes:
         ids: the samples' ids, ``object (N,)``.
         inputs: codes ``uint8 (N, L)`` or features ``float32 (N, F)``.
-        spans: where each window begins in its sequence, from 0, and the position behind its end,
-            ``int64 (N, 2)``; None without windows.
+        places: columns that tell where each row is from, ``(N,)`` by name. Of windows ``start``, from
+            0, in its sequence, and ``end``, the position behind it; of the regions of a genome
+            ``chromosome``, ``start``, ``end`` and ``strand``.
     """
 
     ids: np.ndarray
     inputs: np.ndarray
-    spans: np.ndarray | None = None
+    places: Mapping[str, np.ndarray] = field(default_factory=dict)
 
     def __len__(self) -> int:
         return len(self.ids)
 
     def __getitem__(self, rows: slice) -> Encoded:
-        spans = None if self.spans is None else self.spans[rows]
-        return Encoded(self.ids[rows], self.inputs[rows], spans)
+        places = {name: column[rows] for name, column in self.places.items()}
+        return Encoded(self.ids[rows], self.inputs[rows], places)
 
 
 def encoded_blocks(
@@ -82,7 +83,7 @@ def encoded_blocks(
                 inputs = encoder.transform(block.features)
             except RowError as error:
                 raise FormatError(f"{block.where(error.row)}: {error}") from None
-        yield Encoded(_objects(block.ids), inputs)
+        yield Encoded(_objects(block.ids), inputs, block.places)
 
 
 def _windows(
@@ -115,8 +116,8 @@ def _windows(
         for begin in range(0, len(cut.starts), rows):
             part = Cut(cut.codes, *(column[begin : begin + rows] for column in cut[1:]))
             inputs = encoder.fitted(part.flat_codes(), part.lengths)
-            spans = np.column_stack([part.starts, part.starts + part.lengths])
-            yield Encoded(ids[part.sequences], inputs, spans)
+            places = {"start": part.starts, "end": part.starts + part.lengths}
+            yield Encoded(ids[part.sequences], inputs, places)
     if short:
         notes.append(
             f"left out: {short} sequences shorter than the window ({windows.size}); the first is "
@@ -179,12 +180,11 @@ def _joined(blocks: list[Encoded], padding: int) -> Encoded:
         else x
         for x in (block.inputs for block in blocks)
     ]
-    spans = [block.spans for block in blocks if block.spans is not None]
-    return Encoded(
-        np.concatenate([block.ids for block in blocks]),
-        np.concatenate(inputs),
-        np.concatenate(spans) if spans else None,
-    )
+    places = {
+        name: np.concatenate([block.places[name] for block in blocks]) for name in blocks[0].places
+    }
+    ids = np.concatenate([block.ids for block in blocks])
+    return Encoded(ids, np.concatenate(inputs), places)
 
 
 def ahead(items: Iterable[T]) -> Iterator[T]:

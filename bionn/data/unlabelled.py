@@ -3,93 +3,33 @@
 from __future__ import annotations
 
 import sys
-from collections.abc import Callable, Iterator, Sequence
-from dataclasses import dataclass, replace
+from collections.abc import Iterator, Sequence
+from dataclasses import replace
 from functools import partial
 from pathlib import Path
-from typing import Any, cast
 
+import numpy as np
 import pandas as pd
 
 from bionn.data.columns import find_id_column, find_sequence_column, require_cells, some
-from bionn.data.opening import join_columns, joined_name
+from bionn.data.new_samples import Block, Columns
+from bionn.data.opening import join_columns
+from bionn.data.orientation import as_samples, may_be_genes
 from bionn.data.prepared import Encoder
+from bionn.data.regions import RegionCutter, needs_genome
 from bionn.data.samples import Source
 from bionn.errors import FormatError, InputError, did_you_mean
 from bionn.formats.fasta import BLOCK_RECORDS, IdRule, read_pieces
 from bionn.formats.fasta import read_blocks as fasta_blocks
 from bionn.formats.fastq import is_fastq
+from bionn.formats.genome import Genome
 from bionn.formats.ids import UniqueIds
+from bionn.formats.intervals import bed_blocks, is_bed
 from bionn.formats.sequence_files import holds_sequences, sequence_blocks
-from bionn.formats.table import Table, read_blocks
+from bionn.formats.table import Table, joined, read_blocks
 from bionn.formats.text import is_pipe
 from bionn.preprocess.features import FeatureEncoder
 from bionn.preprocess.sequences import SequenceEncoder
-
-
-@dataclass(frozen=True)
-class Columns:
-    """Where ids and sequences stand; None: found by name and contents.
-
-    Attributes:
-        id_column: the column of ids.
-        id_rule: which part of a FASTA header is the id; the first word when None.
-        sequence_column: the column of sequences.
-        names: the column names of a table without a header line.
-        pieces: the columns that the sequences of the training data were put together from.
-        missing_features: whether a feature without a column is an ``error``, or to ``impute``.
-    """
-
-    id_column: str | None = None
-    id_rule: IdRule | None = None
-    sequence_column: str | None = None
-    names: Sequence[str] | None = None
-    missing_features: str = "error"
-    pieces: tuple[str, ...] = ()
-
-    @classmethod
-    def from_manifest(cls, manifest: dict[str, Any]) -> Columns:
-        """As the training data were read."""
-        pieces = manifest.get("sequence_column")
-        return cls(
-            manifest.get("id_column"),
-            cast(IdRule, manifest.get("id_rule", "first")),
-            joined_name(pieces) if isinstance(pieces, list) else pieces,
-            manifest.get("columns"),
-            pieces=tuple(pieces) if isinstance(pieces, list) else (),
-        )
-
-    def in_table(self, table: Table) -> Columns:
-        """Without the columns that the table does not have."""
-        known = set(table.columns)
-        return Columns(
-            self.id_column if self.id_column in known else None,
-            self.id_rule,
-            self.sequence_column if self.sequence_column in known else None,
-            self.names,
-            self.missing_features,
-        )
-
-
-@dataclass(frozen=True)
-class Block:
-    """Consecutive samples.
-
-    Attributes:
-        ids: their ids; no two samples of one input have equal ones.
-        where: ``file:line`` of a sample of the block, for messages.
-        sequences: their sequences, for a network that takes sequences.
-        features: their features, for one that takes features.
-        continues: the first sequence goes on where the last of the block before stopped.
-        unfinished: the last sequence goes on in the next block.
-    """
-
-    ids: list[str]
-    where: Callable[[int], str]
-    sequences: list[str] | None = None
-    features: pd.DataFrame | None = None
-    continues: bool = False
-    unfinished: bool = False
 
 
 def read_unlabelled(
@@ -105,8 +45,8 @@ def read_unlabelled(
     """Samples of the kind that a network was trained on, block by block.
 
     Args:
-        inputs: a FASTA or FASTQ file, a table (path or DataFrame), or a list of sequences. A pipe is
-            FASTA for a network of sequences, else a table.
+        inputs: a FASTA or FASTQ file, a table (path or DataFrame), a BED file if a genome is named,
+            or a list of sequences. A pipe is FASTA for a network of sequences, else a table.
         encoder: what the network's inputs are made by.
         trained: how the training data were read: followed as far as the columns are there.
         given: how to read these; every column named must be there.
@@ -119,23 +59,36 @@ def read_unlabelled(
         FormatError: the file is damaged or not what it seems. Blocks before the fault have been
             yielded by then.
     """
-    if given is not None and given == Columns(missing_features=given.missing_features):
-        trained, given = replace(trained, missing_features=given.missing_features), None
+    if given is not None:
+        trained = replace(trained, **given.settings)
+        given = (
+            None if given == Columns(**given.settings) else replace(given, window=trained.window)
+        )
     takes_sequences, unique = isinstance(encoder, SequenceEncoder), UniqueIds()
-    notes = [] if notes is None else notes
+    reading, notes = given or trained, [] if notes is None else notes
+    if takes_sequences and reading.orient != "auto":
+        raise InputError("orient: for tables of features, a model of sequences found; leave it out")
+    if reading.genome is not None or (isinstance(inputs, (str, Path)) and is_bed(inputs)):
+        yield from _regions(inputs, encoder, reading, rows, unique, notes)
+        _tell_repeated(unique, notes)
+        return
     if isinstance(inputs, (str, Path)) and (
         takes_sequences if is_pipe(inputs) else holds_sequences(inputs)
     ):
         if not takes_sequences:
-            raise InputError(f"{inputs}: a table needed (this model takes features), FASTA found")
-        id_rule = (given or trained).id_rule or "first"
+            raise InputError(
+                f"{inputs}: a table needed (this model takes features), FASTA found; name the table"
+            )
+        id_rule = reading.id_rule or "first"
         yield from _records(Path(inputs), id_rule, rows, pieces, unique)
     elif isinstance(inputs, (str, Path, pd.DataFrame)):
-        tables = _tables(inputs, (given or trained).names, rows)
+        tables = _tables(inputs, encoder, reading, rows, notes, told=given is not None)
         yield from _table_rows(tables, encoder, trained, given, unique, notes)
     else:
         if not takes_sequences:
-            raise InputError("inputs: a table needed (this model takes features), a list found")
+            raise InputError(
+                "inputs: a table needed (this model takes features), a list found; give a DataFrame"
+            )
         wrong = next((item for item in inputs if not isinstance(item, str)), None)
         if wrong is not None:
             raise InputError(f"inputs: a list of sequences needed, {wrong!r} found in it")
@@ -143,6 +96,14 @@ def read_unlabelled(
             sequences = list(inputs[first : first + rows])
             ids = _row_ids(first, len(sequences))
             yield Block(ids, lambda row, first=first: f"sequence {first + row + 1}", sequences)
+    _tell_repeated(unique, notes)
+
+
+def _no_table(inputs: object, found: str) -> InputError:
+    return InputError(f"{inputs}: a table needed (this model takes features), {found}")
+
+
+def _tell_repeated(unique: UniqueIds, notes: list[str]) -> None:
     if unique.renamed:
         notes.append(repeated_ids(unique.renamed))
 
@@ -150,6 +111,52 @@ def read_unlabelled(
 def repeated_ids(renamed: int) -> str:
     """A sentence about ids that stood before."""
     return f"repeated ids: {renamed}, told apart as id#2, id#3, ..."
+
+
+def _regions(
+    inputs: Source | Sequence[str],
+    encoder: Encoder,
+    reading: Columns,
+    rows: int,
+    unique: UniqueIds,
+    notes: list[str],
+) -> Iterator[Block]:
+    """Regions of a BED file as they were cut for training, or as long as the network's sequences."""
+    if reading.genome is None:
+        raise needs_genome(inputs)
+    if not isinstance(inputs, (str, Path)) or not (is_bed(inputs) or is_pipe(inputs)):
+        shown = inputs if isinstance(inputs, (str, Path)) else "inputs"
+        raise InputError(
+            f"{shown}: BED regions of the genome needed, another kind of input found; leave genome "
+            "out, or name the file .bed"
+        )
+    if not isinstance(encoder, SequenceEncoder):
+        raise InputError(
+            f"{inputs}: a table needed (this model takes features), BED regions found; name the table"
+        )
+    window = reading.window
+    if window is None and not reading.regions and encoder.align is None:
+        window = encoder.length
+        notes.append(
+            f"windows of {window} around the middles of the regions, as long as the model's sequences"
+        )
+    unknown = encoder.symbols.unknown_symbols[0]
+    cutter = RegionCutter(Genome(reading.genome), window=window, unknown=unknown)
+    id_column = reading.id_column if reading.regions or reading.id_column == "name" else None
+    for block in bed_blocks(inputs, regions=rows):
+        places = {
+            "chromosome": np.array(block.chromosomes, dtype=object),
+            "start": block.starts,
+            "end": block.ends,
+            "strand": np.array(block.strands, dtype=object),
+        }
+        yield Block(
+            unique(block.named(id_column)),
+            block.where,
+            list(cutter.sequences(block)),
+            places=places,
+        )
+    notes += cutter.notes()
 
 
 def _records(
@@ -173,18 +180,57 @@ def _records(
         last = ids[-1]
 
 
-def _tables(inputs: Source, names: Sequence[str] | None, rows: int) -> Iterator[Table]:
-    """The table in blocks; the names given for the training data where they fit this one, too."""
+def _tables(
+    inputs: Source,
+    encoder: Encoder,
+    reading: Columns,
+    rows: int,
+    notes: list[str],
+    *,
+    told: bool,
+) -> Iterator[Table]:
+    """The table in blocks of samples; one that is genes x samples in one block."""
     if isinstance(inputs, pd.DataFrame):
-        yield Table.from_frame(inputs)
-        return
-    blocks = read_blocks(inputs, rows=rows)
+        blocks = iter([Table.from_frame(inputs)])
+    else:
+        blocks = _named_blocks(Path(inputs), reading.names, rows, told=told)
+    features = encoder.columns if isinstance(encoder, FeatureEncoder) else ()
     first = next(blocks)
-    if names is not None and len(names) == len(first.columns) and first.columns != list(names):
-        yield from read_blocks(inputs, names=names, rows=rows)
+    if may_be_genes(first, features, reading.orient):
+        table, note = as_samples(joined([first, *blocks]), features, reading.orient)
+        notes += [note] * bool(note)
+        yield table
         return
     yield first
     yield from blocks
+
+
+def _named_blocks(
+    path: Path, names: Sequence[str] | None, rows: int, *, told: bool
+) -> Iterator[Table]:
+    """A table in blocks, its columns called as those of the training data where it has no header.
+
+    Args:
+        path: the table.
+        names: the columns of the training data, if they had no header, or those told.
+        rows: of a block.
+        told: whether the names are said to be those of this table.
+    """
+    if names is not None:
+        blocks = read_blocks(path, names=names, rows=rows)
+        try:
+            first = next(blocks)
+        except InputError:  # another number of columns: a file that names its own, perhaps
+            if told or is_pipe(path):
+                raise
+            yield from read_blocks(path, rows=rows)
+            return
+        if first.frame.iloc[0].tolist() == list(names):
+            first = first.without_first_row()
+        yield first
+        yield from blocks
+    else:
+        yield from read_blocks(path, rows=rows)
 
 
 def _table_rows(

@@ -5,11 +5,12 @@ from __future__ import annotations
 import re
 from collections.abc import Iterator
 from dataclasses import dataclass
+from itertools import islice
 from pathlib import Path
 
 import numpy as np
 
-from bionn.errors import FormatError
+from bionn.errors import FormatError, InputError
 from bionn.formats.text import existing_file, plain_suffix, text_lines
 
 BED_SUFFIXES = frozenset({".bed", ".narrowpeak", ".broadpeak", *(f".bed{n}" for n in range(3, 13))})
@@ -50,6 +51,26 @@ class Regions:
         parts = zip(self.chromosomes, self.starts, self.ends, self.strands, strict=True)
         return [f"{c}:{start}-{end}{'(-)' * (s == '-')}" for c, start, end, s in parts]
 
+    def named(self, id_column: str | None) -> list[str]:
+        """The ids: column 4 where it is asked for by ``name``, else :attr:`ids`.
+
+        Raises:
+            InputError: another column is asked for.
+            FormatError: a region has no name; says its line.
+        """
+        if id_column is None:
+            return self.ids
+        if id_column != "name":
+            raise InputError(
+                f"id-column: name needed for BED regions, {id_column!r} found; leave it out"
+            )
+        if "" in self.names:
+            raise FormatError(
+                f"{self.where(self.names.index(''))}: id-column: a name needed in column 4, none found; "
+                "complete the line, or leave id-column out"
+            )
+        return self.names
+
     def where(self, region: int) -> str:
         """``file:line`` of a region."""
         return f"{self.path}:{self.lines[region]}"
@@ -72,20 +93,35 @@ def chromosome_of(name: str) -> str:
 
 
 def read_bed(path: str | Path) -> Regions:
-    """Read every region; comments, blank lines, ``track`` and ``browser`` lines are passed over.
+    """Read every region; see :func:`bed_blocks`."""
+    return next(bed_blocks(path, regions=None))
+
+
+def bed_blocks(path: str | Path, *, regions: int | None) -> Iterator[Regions]:
+    """Regions in blocks; comments, blank lines, ``track`` and ``browser`` lines are passed over.
+
+    Args:
+        path: the file.
+        regions: how many a block holds; all when None.
 
     Raises:
         InputError: no such file.
         FormatError: fewer than three cells, a position that is no whole number, an end that is not
             beyond the start, a strand other than ``+``, ``-`` and ``.``, or no region at all; says
-            the line.
+            the line. Blocks before the fault have been yielded by then.
     """
     path = existing_file(path)
-    rows = list(_rows(path))
-    if not rows:
+    rows, found = _rows(path), False
+    while block := list(islice(rows, regions)):
+        yield _regions(path, block)
+        found = True
+    if not found:
         raise FormatError(
             f"{path}: regions needed, none found; add lines of chromosome, start, end"
         )
+
+
+def _regions(path: Path, rows: list[tuple[int, str, int, int, str, str, str]]) -> Regions:
     lines, chromosomes, starts, ends, names, scores, strands = zip(*rows, strict=True)
     return Regions(
         path=path,

@@ -71,7 +71,8 @@ def writing(path: str | Path, columns: Sequence[str]) -> Iterator[Write]:
 
     TSV, CSV and Parquet hold the rows as they are. BED has a row a window: the predicted class as
     its name (``.`` for numbers), as its score 1000 times the probability (the largest, where there
-    are several columns; 0 for numbers), no strand, then the columns themselves. In bedGraph, which
+    are several columns; 0 for numbers), the strand of a region and none of a window, then the columns
+    themselves. In bedGraph, which
     allows no overlaps, each position carries the value of the window whose centre is nearest, of
     those windows that cover it.
 
@@ -81,7 +82,7 @@ def writing(path: str | Path, columns: Sequence[str]) -> Iterator[Write]:
         columns: the columns of numbers that the frames have.
 
     Returns:
-        What writes a block: a frame of ``id``, for windows ``start`` and ``end``, and predictions.
+        What writes a block: a frame of ``id``, of windows or regions where they are, and predictions.
     """
     format, files = format_of(path), files_for(path, columns)
     with ExitStack() as stack:
@@ -141,12 +142,14 @@ def _parquet(file: IO[bytes]) -> Iterator[Write]:
 
 
 def bed_rows(frame: pd.DataFrame, columns: Sequence[str]) -> pd.DataFrame:
-    """Predictions of windows as rows of BED; see :func:`writing`."""
+    """Predictions of windows, or of regions of a genome, as rows of BED; see :func:`writing`."""
     labels = frame["prediction"] if "prediction" not in columns and "prediction" in frame else "."
     chances = all(column.startswith("prob_") for column in columns)
     score = 1000 * frame[list(columns)].max(axis=1) if chances else np.zeros(len(frame))
-    head = frame[["id", "start", "end"]].assign(name=labels, score=np.rint(score).astype(int))
-    return pd.concat([head.assign(strand="."), frame[list(columns)]], axis=1)
+    place = "chromosome" if "chromosome" in frame else "id"
+    head = frame[[place, "start", "end"]].assign(name=labels, score=np.rint(score).astype(int))
+    strand = frame.get("strand", ".")
+    return pd.concat([head.assign(strand=strand), frame[list(columns)]], axis=1)
 
 
 class Cells:

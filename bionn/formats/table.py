@@ -134,6 +134,11 @@ class Table:
         frame.insert(0, id_name, pd.Series(samples, dtype=object))
         return Table(frame, self.path, samples=tuple(samples))
 
+    def without_first_row(self) -> Table:
+        """The rows behind the first."""
+        lines = None if self.lines is None else self.lines[1:]
+        return replace(self, frame=self.frame.iloc[1:].reset_index(drop=True), lines=lines)
+
     def require(self, column: str) -> str:
         """The column's name, if the table has it.
 
@@ -240,13 +245,16 @@ def read_table(path: str | Path, *, names: Sequence[str] | None = None) -> Table
     if is_h5ad(path):  # in one piece: two copies of thousands of cells are too many
         (whole,) = _h5ad_blocks(existing_file(path), None)
         return whole
-    blocks = [_packed(block) for block in read_blocks(path, names=names)]
+    return joined([_packed(block) for block in read_blocks(path, names=names)])
+
+
+def joined(blocks: Sequence[Table]) -> Table:
+    """The rows of several tables of the same columns as one."""
+    if len(blocks) == 1:
+        return blocks[0]
     lines = [block.lines for block in blocks if block.lines is not None]
-    return Table(
-        pd.concat([block.frame for block in blocks], ignore_index=True),
-        blocks[0].path,
-        np.concatenate(lines) if lines else None,
-    )
+    frame = pd.concat([block.frame for block in blocks], ignore_index=True)
+    return replace(blocks[0], frame=frame, lines=np.concatenate(lines) if lines else None)
 
 
 def read_blocks(

@@ -6,9 +6,9 @@ from pathlib import Path
 
 import pandas as pd
 
+from bionn.data.new_samples import Columns
 from bionn.data.reading import read_samples
 from bionn.data.samples import DataOptions
-from bionn.data.unlabelled import Columns
 
 
 def test_pieces_are_joined_in_the_order_named(tmp_path: Path) -> None:

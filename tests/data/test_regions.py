@@ -74,19 +74,45 @@ def test_bed_files_are_a_class_each_and_names_may_be_ids(write: Write, genome: P
     assert samples.targets["y"].tolist() == ["2", "1"]
 
 
+@pytest.mark.parametrize(("alphabet", "unknown"), [("dna", "N"), ("custom:ACGTRN", "X")])
+def test_a_window_past_a_chromosomes_end_is_filled_up_counted_and_told(
+    write: Write, genome: Path, alphabet: str, unknown: str
+) -> None:
+    lines = "chr1\t0\t4\tx\t.\t+\nchr1\t190\t200\ty\t.\t-\nchr2\t90\t100\tx\nchr2\t0\t9\ty\t.\t-\n"
+    path = write("ends.bed", lines)
+    samples = read(path, genome, target="name", window=21, alphabet=alphabet)
+    wide = {name: unknown * 50 + sequence + unknown * 50 for name, sequence in SEQUENCE.items()}
+    expected = []
+    for name, middle, reverse in (
+        ("chr1", 2, 0),
+        ("chr1", 195, 1),
+        ("chr2", 95, 0),
+        ("chr2", 4, 1),
+    ):
+        window = wide[name][50 + middle - 10 : 50 + middle + 11]
+        expected.append(str(Seq(window).reverse_complement()) if reverse else window)
+    assert list(samples.sequences) == expected
+    assert (
+        f"{path}: 3 windows reach beyond the end of a chromosome and are filled up with {unknown} "
+        f"there; the first is of {path}:1"
+    ) in samples.notes
+    inside = read(write("in.bed", "chr2\t90\t100\tx\n"), genome, target="name", window=21)
+    assert not any("beyond" in note for note in inside.notes)
+
+
 @pytest.mark.parametrize(
     ("line", "options", "found"),
     [
         ("chr1\t150\t201", {}, "up to its end 200 needed, 150 to 201 found"),
         ("chr3\t1\t2", {}, "no sequence 'chr3'"),
-        ("chr1\t0\t4", {"window": 10}, "a window of 10 on chr1 (0 to 200) needed, -3 to 7 found"),
-        ("chr1\t196\t200", {"window": 10}, "193 to 203 found"),
+        ("chr1\t150\t201", {"window": 10}, "up to its end 200 needed, 150 to 201 found"),
+        ("chr1\t3\t5\t", {"id_column": "name"}, "a name needed in column 4"),
     ],
 )
 def test_what_is_not_on_the_genome_is_refused_with_its_line(
     write: Write, genome: Path, line: str, options: dict[str, Any], found: str
 ) -> None:
-    path = write("a.bed", f"chr1\t50\t60\n{line}\n")
+    path = write("a.bed", f"chr1\t50\t60\tone\n{line}\n")
     with refused(f"{path}:2: ", found, kind=FormatError):
         read([path, path], genome, **options)
 
@@ -99,7 +125,7 @@ def test_options_that_do_not_fit_are_refused(write: Write, genome: Path) -> None
         read(write("a.fa", ">a\nAC\n"), None, window=5)
     with refused("BED regions of the genome needed", kind=InputError):
         read(write("b.fa", ">a\nAC\n"), genome)
-    with refused("genome", kind=FormatError):
+    with refused(f"{bed}: BED regions need the genome", kind=InputError):
         read(bed, None)
 
 

@@ -15,9 +15,9 @@ from bionn.data.stream import Encoded, ahead, regrouped
 
 def encoded(first: int, rows: int, width: int = 3, *, windows: bool = False) -> Encoded:
     numbers = np.arange(first, first + rows)
-    spans = np.column_stack([numbers, numbers + 9]) if windows else None
+    places = {"start": numbers, "end": numbers + 9} if windows else {}
     ids = np.array([f"s{n}" for n in numbers], dtype=object)
-    return Encoded(ids, np.repeat(numbers[:, None], width, axis=1).astype(np.uint8), spans)
+    return Encoded(ids, np.repeat(numbers[:, None], width, axis=1).astype(np.uint8), places)
 
 
 @given(st.lists(st.integers(0, 7), max_size=9), st.integers(1, 6), st.booleans())
@@ -32,11 +32,10 @@ def test_regrouped_rows_are_the_same_rows(sizes: list[int], rows: int, windows: 
         return
     np.testing.assert_array_equal(np.concatenate([block.ids for block in found]), whole.ids)
     np.testing.assert_array_equal(np.concatenate([block.inputs for block in found]), whole.inputs)
-    if whole.spans is None:
-        assert all(block.spans is None for block in found)
-    else:
-        spans = [block.spans for block in found if block.spans is not None]
-        np.testing.assert_array_equal(np.concatenate(spans), whole.spans)
+    assert all(block.places.keys() == whole.places.keys() for block in found)
+    for name, column in whole.places.items():
+        places = np.concatenate([block.places[name] for block in found])
+        np.testing.assert_array_equal(places, column)
 
 
 def test_rows_of_different_widths_are_padded() -> None:
