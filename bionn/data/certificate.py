@@ -76,10 +76,11 @@ def certify(
         "val": {
             "rows": sum(len(split.val) for split in once),
             "equal_in_train": _equal(distinct, once, "val", ("train",)),
-        },
+        }
+        | _nearest_pairs(samples, once, options),
         "dropped": len(samples) - len(used),
         "left_out": [note for note in samples.notes if "left out" in note],
-        "not_checked": _not_checked(nearest, repeats=splits[-1].repeat + 1),
+        "not_checked": _not_checked(nearest, folds=len(once), repeats=splits[-1].repeat + 1),
         "search": {} if nearest is None else nearest.facts.get("search", {}),
         "made_from": dict(first.facts),
     }
@@ -161,6 +162,31 @@ def nearest_to_test_rows(
     return nearest_outside(samples.sequences, labels, asking, alphabet)
 
 
+def _nearest_pairs(
+    samples: Samples, splits: Sequence[Split], options: DataOptions
+) -> dict[str, Any]:
+    """The most alike pairs of a val row with a train row, and with a test row; of one split alone."""
+    if samples.features is not None or len(splits) > 1:
+        return {}
+    (split,), found = splits, {}
+    for other in ("train", "test"):
+        labels = np.full(len(samples), -1)
+        labels[split.val], labels[getattr(split, other)] = 0, 1
+        nearest = nearest_outside(
+            samples.sequences, labels, labels == 0, alphabet_named(options.alphabet)
+        )
+        pair = None
+        if not np.isnan(nearest.identity).all():
+            row = int(np.nanargmax(nearest.identity))
+            pair = {
+                "identity": float(nearest.identity[row]),
+                "val": _place(samples, row),
+                "other": _place(samples, int(nearest.other[row])),
+            }
+        found[f"largest_in_{other}"] = pair
+    return found
+
+
 def _test_rows(
     samples: Samples,
     tested: np.ndarray,
@@ -220,19 +246,24 @@ def _pair(
     parts = own.parts(len(samples))
     return {
         "identity": identity,
-        "test": {"id": samples.ids[row], "where": samples.where(row)},
-        "other": {"id": samples.ids[other], "where": samples.where(other), "part": parts[other]},
+        "test": _place(samples, row),
+        "other": _place(samples, other) | {"part": parts[other]},
     }
 
 
-def _not_checked(nearest: Nearest | None, *, repeats: int) -> list[str]:
+def _place(samples: Samples, row: int) -> dict[str, str]:
+    return {"id": str(samples.table["id"].iloc[row]), "where": samples.where(row)}
+
+
+def _not_checked(nearest: Nearest | None, *, folds: int, repeats: int) -> list[str]:
     """What the certificate cannot say, a sentence each."""
     sentences = []
     if repeats > 1:
         sentences.append(f"repetitions 2 to {repeats} of the folds: counts are of the first")
     if nearest is None:
         return [*sentences, "rows of features that are alike but not equal were not looked for"]
-    sentences.append("val rows were compared with train rows for equal sequences only")
+    if folds > 1:
+        sentences.append("val rows were compared with train rows for equal sequences only")
     if not nearest.facts["alike"]:
         return [
             *sentences,

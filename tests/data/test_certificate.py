@@ -30,7 +30,9 @@ def test_equal_inputs_in_given_parts_are_counted() -> None:
     counts = [int(test.isin(seen).sum()) for seen in (train, val, [*train, *val])]
     assert min(counts) > 0
     assert [found["test"][f"equal_in_{name}"] for name in ("train", "val", "either")] == counts
-    assert found["val"] == {"rows": 15, "equal_in_train": int(val.isin(train).sum())}
+    assert found["val"]["rows"] == 15
+    assert found["val"]["equal_in_train"] == int(val.isin(train).sum())
+    assert found["val"]["largest_in_train"]["identity"] == 1
     assert found["test"]["identity_at_least"]["1"] == counts[2]
     largest = found["test"]["largest"]
     assert largest["identity"] == 1
@@ -95,6 +97,7 @@ def test_the_largest_identity_is_that_of_all_pairs_across_the_parts(
         assert counted == len(alike)
         # Of several equally alike rows any may be the one.
         assert abs(found["test"]["of_same_class"][f"{level:g}"] - same[alike].sum()) <= 4
+    _check_val(found, splits, coded)
     largest = found["test"]["largest"]
     if options.get("split") == "homology":
         assert found["test"]["identity_at_least"] == {"0.8": 0, "0.9": 0, "1": 0}
@@ -103,6 +106,30 @@ def test_the_largest_identity_is_that_of_all_pairs_across_the_parts(
     else:
         assert best[tested].max() > 0.8
         assert largest["identity"] == best[tested].max()
+
+
+def _check_val(found: dict[str, Any], splits: list[Any], coded: CodedSequences) -> None:
+    """The most alike pairs of val rows, against all pairs; not told of folds."""
+    if len(splits) > 1:
+        assert set(found["val"]) == {"rows", "equal_in_train"}
+        assert any("val rows were compared" in sentence for sentence in found["not_checked"])
+        return
+    assert not any("val rows were compared" in sentence for sentence in found["not_checked"])
+    (split,) = splits
+    for other in ("train", "test"):
+        rows, others = split.val, getattr(split, other)
+        own, beside = np.repeat(rows, len(others)), np.tile(others, len(rows))
+        turned = np.ones(len(own), dtype=bool)
+        truth = np.maximum(identities(coded, own, beside), identities(coded, own, beside, turned))
+        pair = found["val"][f"largest_in_{other}"]
+        if truth.max() < 0.8:  # seeds are chosen for pairs that are more alike
+            assert pair is None or pair["identity"] <= truth.max()
+            continue
+        assert pair["identity"] == truth.max()
+        named = [int(pair[who]["id"].removeprefix("row")) - 1 for who in ("val", "other")]
+        assert named[0] in rows
+        assert named[1] in others
+        assert truth[(own == named[0]) & (beside == named[1])] == pair["identity"]
 
 
 def test_what_was_dropped_and_left_out_is_told() -> None:
