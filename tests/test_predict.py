@@ -14,9 +14,9 @@ from Bio.Seq import reverse_complement
 
 from bionn.data import unlabelled
 from bionn.data.modules import load_prepared
-from bionn.data.new_samples import Columns
 from bionn.data.prepared import Prepared
 from bionn.data.samples import DataOptions
+from bionn.data.unlabelled import Columns
 from bionn.errors import FormatError, InputError, InputWarning
 from bionn.formats import fasta
 from bionn.formats.output import write_json

@@ -70,7 +70,8 @@ def test_regions_are_predicted_as_they_were_cut_for_training(
     if id_column is not None:
         assert found["id"].tolist() == rows["name"].tolist()
     else:
-        assert found["id"][0].startswith(f"{rows['chromosome'][0]}:{rows['start'][0]}-")
+        first = found["id"].tolist()[0]
+        assert first.startswith(f"{rows['chromosome'][0]}:{rows['start'][0]}-")
 
 
 def test_many_blocks_of_regions_are_one(
@@ -133,7 +134,7 @@ def test_a_turned_table_gives_the_same_predictions(tmp_path: Path, kind: str, or
 
 
 def test_orient_is_refused_where_it_has_nothing_to_turn() -> None:
-    frame = sequences()[["id", "sequence", "label"]]
+    frame = sequences().loc[:, ["id", "sequence", "label"]]
     predictor, _ = predictor_of(frame, DataOptions(target="label"))
     with refused("orient: for tables of features", kind=InputError):
         predictor.predict(frame, columns=Columns(orient="genes"))
