@@ -215,7 +215,7 @@ def bars(
         width: of the drawing.
         spread: what stands between a value and its standard deviation.
     """
-    step, top, names, values = 22.0, 6.0, 0.36 * width, 0.2 * width
+    step, top, names, values = 22.0, 6.0, 0.32 * width, 0.28 * width
     room = width - names - values
     reach = [value + (std or 0.0) for _, value, std in rows]
     low, high = min(0.0, *(value for _, value, _ in rows)), max(0.0, *reach)

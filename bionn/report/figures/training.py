@@ -7,7 +7,7 @@ from collections.abc import Sequence
 import numpy as np
 import pandas as pd
 
-from bionn.report.figures.plot import Plot, spanning
+from bionn.report.figures.plot import Axis, Plot, spanning
 from bionn.report.figures.svg import Figure, Key
 from bionn.report.wording import number, short
 
@@ -68,8 +68,10 @@ def search(tables: Sequence[pd.DataFrame], first: float | None) -> Figure | None
         every[every <= np.quantile(every, 0.9)],
         np.array([every.min() if first is None else first]),
     )
+    last = float(max(across.max() for across in numbers))
+    marks = np.unique(np.linspace(0, last, 6).astype(int)).tolist()
     plot = Plot(
-        spanning("trial", *numbers, margin=0.0),
+        Axis("trial", 0.0, last, ticks=[(float(mark), str(mark)) for mark in marks]),
         spanning("validation loss", *ends),
         f"Validation loss against trial, {number(float(every.min()))} at best.",
     )

@@ -107,8 +107,8 @@ def tuning(run: Run) -> dict[str, Any] | None:
     figure = search(run.trials, first)
     return {
         "sentences": _search_in_words(found, first),
-        "caption": "Every choice that was searched",
-        "head": ["choice", "otherwise", *chosen, "share of the loss's variance"],
+        "caption": "Every choice that was searched; importance is its share of the loss's variance",
+        "head": ["choice", "otherwise", *chosen, "importance"],
         "rows": rows,
         "figures": [] if figure is None else [figure],
     }
@@ -118,10 +118,11 @@ def _search_in_words(found: list[dict[str, Any]], first: float | None) -> list[s
     counts = [sum(one["trials"].values()) for one in found]
     given_up = sum(one["trials"].get("pruned", 0) for one in found)
     folds = f" over {len(found)} folds, for each by its own rows," if len(found) > 1 else ""
+    dropped = f", {given_up:,} of them given up on the way" if given_up else ""
     best = number(float(np.mean([one["val_loss"] for one in found])), 4)
     sentence = (
-        f"{counted(sum(counts), 'setting')}{folds} were tried on training and validation rows, "
-        f"{given_up:,} of them given up on the way. The best validation loss is {best}"
+        f"{counted(sum(counts), 'setting')}{folds} {'was' if sum(counts) == 1 else 'were'} tried on "
+        f"training and validation rows{dropped}. The best validation loss is {best}"
     )
     mean = " (means over the folds)" if len(found) > 1 else ""
     beside = "" if first is None else f"; the settings taken otherwise have {number(first, 4)}"
@@ -155,8 +156,8 @@ def _sentences(run: Run, facts: list[dict[str, Any]]) -> list[str]:
     sentences = []
     if options:
         sentences.append(
-            f"AdamW under a one-cycle schedule: learning rate up to {options.get('learning_rate'):g}, "
-            f"weight decay {options.get('weight_decay'):g}, {_batches(options.get('batch_size'))}, "
+            f"AdamW under a one-cycle schedule: learning rate up to {options.get('learning_rate'):.3g}, "
+            f"weight decay {options.get('weight_decay'):.3g}, {_batches(options.get('batch_size'))}, "
             f"at most {counted(options.get('max_epochs') or 0, 'epoch')}."
         )
     members = (run.metrics.get("ensemble") or {}).get("members")
