@@ -126,7 +126,7 @@ def test_a_regression_shows_each_target_and_its_largest_errors(several: Path) ->
     for name in ("y1", "y2"):
         assert any(f"Predicted against measured values of {name}" in label for label in labels)
         assert any(f"Residuals of {name}" in label for label in labels)
-    errors = {n: (test[f"prediction_{n}"] - test[f"target_{n}"]).abs() for n in ("y1", "y2")}
+    errors = {n: abs(test[f"prediction_{n}"] - test[f"target_{n}"]) for n in ("y1", "y2")}
     scaled = {n: e / test[f"target_{n}"].std(ddof=0) for n, e in errors.items()}
     worst = max(scaled, key=lambda n: scaled[n].max())
     first = test.loc[scaled[worst].idxmax(), "id"]
@@ -203,8 +203,38 @@ def test_every_section_has_a_run_that_shows_it(binary: Path, several: Path, tmp_
     always = {"data", "split", "network", "training", "scores", "predictions", "settings"}
     assert always <= set(Page(render(binary)).sections)
     assert always | {"by_class", "features"} <= set(Page(render(copy)).sections)
-    later = {"calibration", "conformal", "subgroups", "sizes", "examples", "motifs"}
+    later = {"calibration", "conformal", "subgroups", "sizes", "examples", "motifs", "tuning"}
     assert always | {"by_class", "features"} | later == {section.id for section in SECTIONS}
+
+
+def test_a_search_is_told_beside_the_settings_taken_otherwise(binary: Path, tmp_path: Path) -> None:
+    copy = shutil.copytree(binary, tmp_path / "copy")
+    found = {
+        "trials": {"complete": 3, "pruned": 2},
+        "values": {"dropout": 0.35, "activation": "gelu"},
+        "val_loss": 0.4321,
+        "first": {"dropout": 0.2, "activation": "relu"},
+        "first_val_loss": 0.5678,
+        "importance": {"dropout": 0.9, "activation": 0.1},
+    }
+    edit_metrics(copy, tuning=found)
+    (copy / "tuning").mkdir()
+    (copy / "tuning" / "trials.tsv").write_text(
+        "trial\tstate\tval_loss\n0\tcomplete\t0.5678\n1\tpruned\t9\n2\tcomplete\t0.4321\n"
+        "3\tpruned\t9\n4\tcomplete\t0.6\n"
+    )
+    page = Page(render(copy))
+    words = page.words
+    assert "tuning" in page.sections
+    assert "5 settings were tried on training and validation rows, 2 of them given up" in words
+    assert "best validation loss is 0.4321; the settings taken otherwise have 0.5678" in words
+    assert "dropout 0.2 0.35 0.900" in words
+    assert "activation relu gelu 0.100" in words
+    assert "the best so far" in words
+    edit_metrics(copy, tuning=found | {"trials": {"complete": 1}, "first_val_loss": None})
+    words = Page(render(copy)).words
+    assert "1 setting was tried on training and validation rows. The best" in words
+    assert "taken otherwise have" not in words
 
 
 def test_the_numbers_of_a_map_stand_in_the_page(binary: Path, tmp_path: Path) -> None:
@@ -277,9 +307,9 @@ def test_many_rows_make_a_small_page_in_which_curves_keep_their_shape(
     assert len(render(copy)) < 300_000
     copy = shutil.copytree(several, tmp_path / "several")
     truth = rng.normal(size=(n, 2))
-    frame = pd.DataFrame(truth, columns=["target_y1", "target_y2"])
+    frame = pd.DataFrame({"target_y1": truth[:, 0], "target_y2": truth[:, 1]})
     frame[["prediction_y1", "prediction_y2"]] = truth + rng.normal(size=(n, 2))
-    frame.insert(0, "id", [f"r{k}" for k in range(n)])
+    frame.insert(0, "id", pd.Series([f"r{k}" for k in range(n)]))
     frame.insert(1, "split", "test")
     frame.to_csv(copy / "predictions.tsv", sep="\t", index=False)
     text = render(copy)
