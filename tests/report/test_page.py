@@ -126,8 +126,10 @@ def test_a_regression_shows_each_target_and_its_largest_errors(several: Path) ->
     for name in ("y1", "y2"):
         assert any(f"Predicted against measured values of {name}" in label for label in labels)
         assert any(f"Residuals of {name}" in label for label in labels)
-    errors = {n: abs(test[f"prediction_{n}"] - test[f"target_{n}"]) for n in ("y1", "y2")}
-    scaled = {n: e / test[f"target_{n}"].std(ddof=0) for n, e in errors.items()}
+    errors = {
+        n: pd.Series(abs(test[f"prediction_{n}"] - test[f"target_{n}"])) for n in ("y1", "y2")
+    }
+    scaled = {n: e / float(test[f"target_{n}"].std(ddof=0)) for n, e in errors.items()}
     worst = max(scaled, key=lambda n: scaled[n].max())
     first = test.loc[scaled[worst].idxmax(), "id"]
     largest = page.words[page.words.index("Largest errors") :]
