@@ -30,7 +30,15 @@ from bionn.models.heads import (
 )
 from bionn.models.layers import feed, set_code_table
 from bionn.tasks.optimizer import AdamW
-from bionn.tasks.processes import in_order, process_count, process_rank, share_of_mean, summed
+from bionn.tasks.processes import (
+    constant_buffers,
+    in_order,
+    process_count,
+    process_rank,
+    share_of_mean,
+    summed,
+    summing,
+)
 
 Schedule = Literal["constant", "one_cycle"]
 WARM_UP = 0.1
@@ -67,9 +75,8 @@ class Task(L.LightningModule):
     ``logit_shift`` says by how much. Losses and scores of validation and test rows, and
     predictions, are without that bias, and so comparable whatever the weights.
 
-    Several processes (Lightning's ``ddp``, ``fsdp``, ...) that share the rows of each step take the
-    steps of one: a process counts by its rows, of which the last step of an epoch may give it fewer
-    than the others, or none. Losses and scores are those of all rows, the same in each process.
+    Several processes that share the rows of each step (Lightning's ``ddp``, ...) take the steps of
+    one: each counts by its rows, which may be none. Losses and scores are those of all rows.
     """
 
     def __init__(
@@ -141,6 +148,8 @@ class Task(L.LightningModule):
         self.features = None if features is None else features.to(self.device)
 
         self._set_weights(getattr(data, "class_counts", None), getattr(data, "oversampling", None))
+        # what every process has made for itself is not to be sent to it before each step
+        self._ddp_params_and_buffers_to_ignore = constant_buffers(self)
 
     def configure_model(self) -> None:
         """Share the network out among processes where ``ModelParallelStrategy`` asks for it."""
@@ -190,10 +199,12 @@ class Task(L.LightningModule):
     def training_step(self, batch: Batch, batch_idx: int) -> Tensor | dict[str, Tensor]:
         """The objective on a batch."""
         del batch_idx
-        loss = self.loss(self(batch.inputs), batch.targets)
         if process_count() == 1:
-            return loss
-        return {"loss": share_of_mean(loss, evidence(batch.targets)), "own_loss": loss.detach()}
+            return self.loss(self(batch.inputs), batch.targets)
+        own = evidence(batch.targets).to(self.device)
+        total = summing(own)  # while the network computes
+        loss = self.loss(self(batch.inputs), batch.targets)
+        return {"loss": share_of_mean(loss, own, total()), "own_loss": loss.detach()}
 
     def on_train_batch_end(self, outputs: Any, batch: Batch, batch_idx: int) -> None:
         """Keep the loss on its device: nothing waits for it before the epoch ends.

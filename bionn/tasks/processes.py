@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
+
 import torch
 import torch.distributed as dist
 from torch import Tensor
@@ -34,7 +36,20 @@ def summed(tensor: Tensor) -> Tensor:
     return total
 
 
-def share_of_mean(mean: Tensor, weight: Tensor) -> Tensor:
+def summing(tensor: Tensor) -> Callable[[], Tensor]:
+    """The same, begun; what is returned waits for it, after something else has been computed."""
+    total = tensor.detach().clone()
+    work = dist.all_reduce(total, async_op=True) if process_count() > 1 else None
+
+    def result() -> Tensor:
+        if work is not None:
+            work.wait()
+        return total
+
+    return result
+
+
+def share_of_mean(mean: Tensor, weight: Tensor, total: Tensor) -> Tensor:
     """What a process minimises so that the gradients' average is that of the mean over all its rows.
 
     Data-parallel training averages gradients over the processes, each as if it had as many rows as
@@ -43,9 +58,10 @@ def share_of_mean(mean: Tensor, weight: Tensor) -> Tensor:
     Args:
         mean: the loss, a mean over the rows of this process; 0 where it has none.
         weight: n_r, how many those are.
+        total: N, how many rows all processes have.
     """
-    weight = weight.to(mean.device, mean.dtype)
-    return mean * (weight * process_count() / summed(weight).clamp(min=1))
+    share = weight.double() * process_count() / total.clamp(min=1)
+    return mean * share.to(mean.dtype)
 
 
 def in_order(share: Tensor) -> Tensor:
@@ -64,3 +80,17 @@ def in_order(share: Tensor) -> Tensor:
     shares = [torch.empty_like(padded) for _ in sizes]
     dist.all_gather(shares, padded)
     return torch.stack(shares, dim=1).flatten(0, 1)[: int(sizes.sum())]
+
+
+def constant_buffers(module: torch.nn.Module) -> list[str]:
+    """The names of buffers that no checkpoint holds: they are made of the data, and stay.
+
+    Example:
+        >>> constant_buffers(torch.nn.BatchNorm1d(3))
+        []
+    """
+    return [
+        f"{prefix}.{name}" if prefix else name
+        for prefix, part in module.named_modules()
+        for name in part._non_persistent_buffers_set
+    ]
