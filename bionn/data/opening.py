@@ -94,6 +94,11 @@ def _label_pattern(options: DataOptions) -> re.Pattern[str] | None:
         raise InputError(
             "label-pattern: a named group needed, none found; write it as 'label=(?P<label>[^ ]+)'"
         )
+    if options.labels is not None and not set(pattern.groupindex) & set(options.roles.values()):
+        raise InputError(
+            "label-pattern: not together with labels, unless a group of it is the split-, fold- or "
+            f"group-column ({', '.join(pattern.groupindex)} found); leave one of the two out"
+        )
     return pattern
 
 

@@ -34,7 +34,7 @@ from bionn.data.samples import DataOptions, Samples, Source, concatenate
 from bionn.errors import FormatError, InputError, did_you_mean
 from bionn.formats.fasta import unique_ids
 from bionn.formats.table import Table
-from bionn.formats.text import existing_file
+from bionn.formats.text import existing_file, is_pipe
 from bionn.formats.texts import all_different, arrow_texts, text_array, text_lists
 from bionn.sequences.alphabet import alphabet_named
 
@@ -92,7 +92,7 @@ def read_samples(inputs: Source | Sequence[Source], options: DataOptions) -> Sam
         samples = join(samples, sheet, options)
     if order:
         samples = replace(samples, class_order=order[::-1] if len(order) == 2 else order)
-    _check_groups(samples)
+    _check_cells(samples)
     if options.group_pattern is not None:
         samples = replace(samples, table=samples.table.assign(group=_id_groups(samples, options)))
     samples = _with_unique_ids(samples)
@@ -122,8 +122,13 @@ def _sources(inputs: Source | Sequence[Source], options: DataOptions) -> list[tu
     ]
     if not sources:
         raise InputError("inputs: a FASTA file or a table needed, none given; name one")
-    for source, _ in sources:
-        if not isinstance(source, pd.DataFrame):
+    for source in (*(source for source, _ in sources), options.labels, options.genome):
+        if isinstance(source, (str, Path)):
+            if str(source) == "-" or is_pipe(source):
+                raise InputError(
+                    f"{source}: a file needed, to be read more than once and named in config.yaml, a "
+                    "pipe found; write it to a file first"
+                )
             existing_file(source)
     return sources
 
@@ -278,12 +283,19 @@ def _roles(table: Table, options: DataOptions, required: bool) -> dict[str, Exte
     }
 
 
-def _check_groups(samples: Samples) -> None:
-    for row, group in enumerate(samples.column("group") or ()):
-        if not group:
+def _check_cells(samples: Samples) -> None:
+    """Every row is of a group and of a batch, where such are named; not each of a batch of its own."""
+    for role in ("group", "batch"):
+        cells = samples.column(role) or []
+        if "" in cells:
             raise FormatError(
-                f"{samples.where(row, 'group')}: group-column: a group needed, an empty cell found; "
-                "complete or remove the row"
+                f"{samples.where(cells.index(''), role)}: {role}-column: a {role} needed, an empty cell "
+                "found; complete or remove the row"
+            )
+        if role == "batch" and len(cells) > 2 and len(set(cells)) == len(cells):
+            raise InputError(
+                f"{samples.where(0, role)}: batch-column: batches of several rows needed, {len(cells)} "
+                f"different ones in {len(cells)} rows found; name another column, or leave it out"
             )
 
 

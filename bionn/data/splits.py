@@ -215,6 +215,11 @@ def _chromosome_parts(
                 )
             part_of[label] = part
     parts = part_of[together.labels]
+    if not (parts == "rest").any():
+        raise InputError(
+            f"test-chromosomes: chromosomes to train on needed, all {len(together.names)} are named for "
+            "val or test; leave some out"
+        )
     absent = [part for part, chromosomes in named.items() if not chromosomes]
     if absent:
         rest = np.flatnonzero(parts == "rest")

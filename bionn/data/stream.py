@@ -13,6 +13,7 @@ import numpy as np
 from bionn.data.new_samples import Block
 from bionn.data.prepared import Encoder, located
 from bionn.errors import FormatError, InputError
+from bionn.preprocess.encoding import Encoding
 from bionn.preprocess.sequences import LengthError, SequenceEncoder
 from bionn.preprocess.steps import RowError
 from bionn.sequences.alphabet import SymbolError
@@ -61,7 +62,7 @@ def encoded_blocks(
         blocks: what :func:`bionn.data.unlabelled.read_unlabelled` yields.
         encoder: text or numbers to network inputs.
         windows: of sequences; a row a sample when None.
-        notes: is given a sentence about what was left out, at the end.
+        notes: is given sentences about what was left out, or is unlike the training data, at the end.
 
     Raises:
         FormatError: a symbol outside the alphabet, or a length that does not fit; says file and line.
@@ -70,9 +71,11 @@ def encoded_blocks(
     if windows is not None:
         yield from _windows(blocks, encoder, windows, [] if notes is None else notes)
         return
+    longer = 0
     for block in blocks:
         if isinstance(encoder, SequenceEncoder):
             assert block.sequences is not None
+            longer += _much_longer(encoder, block.sequences)
             try:
                 inputs = encoder.encode(block.sequences)
             except (SymbolError, LengthError) as error:
@@ -84,6 +87,18 @@ def encoded_blocks(
             except RowError as error:
                 raise FormatError(f"{block.where(error.row)}: {error}") from None
         yield Encoded(_objects(block.ids), inputs, block.places)
+    if longer and notes is not None and isinstance(encoder, SequenceEncoder):
+        notes.append(
+            f"{longer} sequences are more than twice as long as the longest of the training data "
+            f"({encoder.length}): the network has not learned what so many k-mers mean"
+        )
+
+
+def _much_longer(encoder: SequenceEncoder, sequences: list[str]) -> int:
+    """How many sequences are far longer than any of training, where k-mers alone take any length."""
+    if encoder.crop or Encoding.parse(encoder.encoding).one_hot:
+        return 0
+    return sum(len(sequence) > 2 * encoder.length for sequence in sequences)
 
 
 def _windows(

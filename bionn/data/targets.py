@@ -152,6 +152,7 @@ def _gaps(values: np.ndarray, names: Sequence[str]) -> list[str]:
 def _task(samples: Samples, options: DataOptions) -> TaskKind:
     if options.task == "auto":
         if samples.targets.shape[1] > 1:
+            _refuse_several_texts(samples)
             return "regression"
         if options.classes:
             return "binary" if len(set(options.classes)) == 2 else "multiclass"
@@ -165,6 +166,17 @@ def _task(samples: Samples, options: DataOptions) -> TaskKind:
         f"task: auto, {', '.join(TASKS)} needed, {options.task!r} found"
         f"{did_you_mean(options.task, TASKS)}; choose one"
     )
+
+
+def _refuse_several_texts(samples: Samples) -> None:
+    """Several targets are numbers: a column of words among them is a column of classes."""
+    for name, cells in samples.targets.items():
+        known = [cell for cell in cells if cell]
+        if known and all(_number(cell) is None and not has_decimal_comma(cell) for cell in known):
+            raise InputError(
+                f"target: several targets are numbers, {str(name)!r} holds classes ({known[0]!r}, ...); "
+                "predict classes one column at a time"
+            )
 
 
 def _numbers(samples: Samples, name: str) -> np.ndarray:

@@ -148,7 +148,9 @@ class Table:
         if column not in self.frame.columns:
             shown = ", ".join(self.columns[:12]) + (", ..." if len(self.columns) > 12 else "")
             hint = self.header_hint
-            if self.ids is None and column in self.text(self.columns[0]):
+            if self.samples is not None:
+                hint = "; it was read as genes x samples: if its rows are samples, leave orient out"
+            elif self.ids is None and column in self.text(self.columns[0]):
                 hint = (
                     f"; a cell of column {self.columns[0]!r} is called so: if the table is genes x "
                     "samples, transpose it, or say so with orient genes"

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Callable
 from pathlib import Path
 
@@ -10,6 +11,7 @@ import pytest
 
 from bionn.data.reading import read_samples
 from bionn.data.samples import DataOptions
+from bionn.data.targets import find_targets
 from tests.support.refusals import refused
 from tests.support.split_sets import data, splits_of
 
@@ -42,3 +44,62 @@ def test_an_effect_of_batches_needs_their_column() -> None:
 def test_identity_is_that_of_a_homology_split(split: str | None) -> None:
     with refused("identity: for a homology split only", "add split homology"):
         splits_of(data(), split=split, identity=0.9)
+
+
+def samples_with(**columns: list[str]) -> pd.DataFrame:
+    frame = pd.DataFrame({"g": [float(n * n) for n in range(9)], "y": [n / 7 for n in range(9)]})
+    return frame.assign(**columns)
+
+
+def test_every_row_is_of_a_batch_that_others_are_of_too() -> None:
+    options = DataOptions(target="y", features=["g"], batch_column="lab")
+    with refused("<table>, row 4: batch-column: a batch needed, an empty cell found"):
+        read_samples(samples_with(lab=["a", "b", "a", "", *"ababa"]), options)
+    with refused("batch-column: batches of several rows needed, 9 different ones in 9 rows"):
+        read_samples(samples_with(lab=[f"u{n}" for n in range(9)]), options)
+
+
+def test_classes_are_predicted_one_column_at_a_time() -> None:
+    frame = samples_with(kind=list("abcabcabc"))
+    options = DataOptions(target=["y", "kind"], features=["g"])
+    with refused("target: several targets are numbers, 'kind' holds classes ('a', ...)"):
+        find_targets(read_samples(frame, options), options)
+
+
+def test_samples_that_were_read_as_genes_are_told(write: Write) -> None:
+    path = write("t.csv", samples_with().to_csv(index=False))
+    with refused("no column 'y'", "if its rows are samples, leave orient out"):
+        read_samples(path, DataOptions(target="y", orient="genes"))
+
+
+def test_a_pattern_beside_a_sample_sheet_must_have_a_part_to_play(write: Write) -> None:
+    text = "".join(f">s{n} label={'ab'[n % 2]} fold:{n % 3}\nACGT\n" for n in range(6))
+    fasta = write("a.fa", text)
+    sheet = write("sheet.csv", "id,y\n" + "".join(f"s{n},{n}\n" for n in range(6)))
+    idle = DataOptions(labels=sheet, label_pattern=r"label=(?P<label>\S+)")
+    with refused("label-pattern: not together with labels", "(label found)"):
+        read_samples(fasta, idle)
+    used = DataOptions(labels=sheet, label_pattern=r"fold:(?P<fold>\d)", fold_column="fold")
+    assert read_samples(fasta, used).column("fold") == ["0", "1", "2"] * 2
+
+
+def test_a_pipe_is_no_training_data(tmp_path: Path) -> None:
+    pipe = tmp_path / "pipe"
+    os.mkfifo(pipe)
+    for inputs, labels in ((pipe, None), ("-", None), (tmp_path / "a.fa", pipe)):
+        (tmp_path / "a.fa").write_text(">x\nAC\n")
+        with refused("a file needed", "a pipe found; write it to a file first"):
+            read_samples(inputs, DataOptions(labels=labels))
+
+
+def test_a_chromosome_is_left_to_train_on() -> None:
+    frame = pd.DataFrame(
+        {
+            "chromosome": [f"chr{n % 3}" for n in range(30)],
+            "sequence": ["".join("ACGT"[(n * k) % 4] for k in range(1, 13)) for n in range(30)],
+            "label": list("ab") * 15,
+        }
+    )
+    options = {"features": None, "split": "chromosome", "group_column": "chromosome"}
+    with refused("chromosomes to train on needed, all 3 are named"):
+        splits_of(frame, **options, test_chromosomes=["chr0", "chr1", "chr2"])

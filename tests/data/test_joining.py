@@ -188,7 +188,7 @@ def test_a_repeated_id_offers_another_column(write: Write) -> None:
 def test_batches_may_stand_in_the_sample_sheet() -> None:
     expression = pd.DataFrame({"sample": list("abcd"), "g1": [1.0, 2, 3, 4]})
     sheet = pd.DataFrame(
-        {"sample": list("dcba"), "y": list("0101"), "plate": ["p2", "", "p1", "p2"]}
+        {"sample": list("dcba"), "y": list("0101"), "plate": ["p2", "p3", "p1", "p3"]}
     )
     samples = read(expression, sheet, target="y", batch_column="plate")
-    assert samples.column("batch") == ["p2", "p1", "", "p2"]
+    assert samples.column("batch") == ["p3", "p1", "p3", "p2"]

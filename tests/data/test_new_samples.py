@@ -155,3 +155,11 @@ def test_names_of_a_table_without_header_fit_one_with_equal_cells(write: Write) 
     told = replace(Columns.from_manifest(predictor.manifest["reading"]), names=names[:3])
     with refused("4 columns found, 3 names given", kind=InputError):
         predictor.predict(write("new.csv", body), columns=told)
+
+
+@pytest.mark.parametrize("encoding", ["kmer:2", "kmer:2-3,frequency"])
+def test_far_longer_sequences_than_those_of_training_are_told(encoding: str) -> None:
+    frame = sequences().loc[:, ["id", "sequence", "label"]]  # of 12 letters
+    predictor, _ = predictor_of(frame, DataOptions(target="label", encoding=encoding))
+    with pytest.warns(InputWarning, match="^2 sequences are more than twice as long .* \\(12\\)"):
+        predictor.predict(["ACGT" * 7, "ACGT" * 6, "ACGTA" * 5, "ACG"])
