@@ -22,6 +22,7 @@ from bionn.data.stream import Encoded, ahead, encoded_blocks, regrouped
 from bionn.data.unlabelled import read_unlabelled
 from bionn.errors import InputError, InputWarning
 from bionn.formats.fasta import IdRule
+from bionn.memory import halved
 from bionn.models.decision import Decision
 from bionn.models.ensemble import Ensemble
 from bionn.models.heads import TaskKind, link
@@ -211,11 +212,15 @@ class Predictor:
     def member_logits(self, inputs: Tensor) -> Tensor:
         """The logits of each network ``(members, N, out)``, one unless the model is an ensemble."""
         members = self.model.members if isinstance(self.model, Ensemble) else [self.model]
-        blocks = inputs.split(evaluation_rows(self.encoder.input_shape))
-        pieces = [
-            torch.stack([self._block_logits(member, block) for member in members]).cpu()
-            for block in (block.to(self.device) for block in blocks)
-        ]
+
+        def some(start: int, stop: int) -> Tensor:
+            rows = inputs[start:stop].to(self.device)
+            return torch.stack([self._block_logits(member, rows) for member in members]).cpu()
+
+        pieces: list[Tensor] = []
+        size, count = evaluation_rows(self.encoder.input_shape), len(inputs)
+        for first in range(0, count, size):
+            pieces += halved(some, min(size, count - first), first)
         return torch.cat(pieces, dim=1) if pieces else torch.empty(len(members), 0, 1)
 
     def spread_of(self, members: Tensor) -> np.ndarray:

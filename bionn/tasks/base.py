@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Callable, Iterable, Sequence
+from functools import partial
 from typing import Any, Literal
 
 import lightning as L
@@ -18,6 +19,7 @@ from torch.optim.lr_scheduler import OneCycleLR
 
 from bionn.data.batches import Batch
 from bionn.errors import InputError
+from bionn.memory import halved
 from bionn.metrics import Scores
 from bionn.models.decision import class_weights, logit_shift
 from bionn.models.heads import (
@@ -29,6 +31,7 @@ from bionn.models.heads import (
     squared_error,
 )
 from bionn.models.layers import feed, set_code_table
+from bionn.tasks.fitting import Fitting
 from bionn.tasks.optimizer import AdamW
 from bionn.tasks.processes import (
     constant_buffers,
@@ -121,6 +124,7 @@ class Task(L.LightningModule):
         self._gradient_norms: list[Tensor] = []
         self._epoch_norms: list[Tensor] = []
         self._normed: list[str] = []
+        self.fitting = Fitting()
         self._other_losses: list[tuple[Tensor, Tensor]] = []
 
     def __setattr__(self, name: str, value: Any) -> None:
@@ -197,14 +201,29 @@ class Task(L.LightningModule):
         return minimised(self.kind, logits, targets, class_weight=self.loss_weight)
 
     def training_step(self, batch: Batch, batch_idx: int) -> Tensor | dict[str, Tensor]:
-        """The objective on a batch."""
+        """The objective on a batch; on parts of it where memory did not suffice for all."""
         del batch_idx
         if process_count() == 1:
-            return self.loss(self(batch.inputs), batch.targets)
+            return self.fitting.loss(self, self._loss_of, batch)
         own = evidence(batch.targets).to(self.device)
         total = summing(own)  # while the network computes
-        loss = self.loss(self(batch.inputs), batch.targets)
+        loss = self.fitting.loss(self, self._loss_of, batch)
         return {"loss": share_of_mean(loss, own, total()), "own_loss": loss.detach()}
+
+    def _loss_of(self, batch: Batch) -> Tensor:
+        return self.loss(self(batch.inputs), batch.targets)
+
+    def optimizer_step(
+        self,
+        epoch: int,
+        batch_idx: int,
+        optimizer: Any,
+        optimizer_closure: Callable[[], Any] | None = None,
+    ) -> None:
+        """Step; where memory does not suffice for the batch, on fewer rows at a time."""
+        del epoch, batch_idx
+        assert optimizer_closure is not None
+        optimizer.step(closure=partial(self.fitting.compute, self, optimizer_closure))
 
     def on_train_batch_end(self, outputs: Any, batch: Batch, batch_idx: int) -> None:
         """Keep the loss on its device: nothing waits for it before the epoch ends.
@@ -261,6 +280,7 @@ class Task(L.LightningModule):
         """Keep the losses of an epoch that is not over."""
         losses, sizes = self._of_all(self._train_losses)
         checkpoint["train_losses"] = list(zip(losses.cpu(), sizes.cpu(), strict=True))
+        checkpoint["most_rows"] = self.fitting.most_rows
         checkpoint["gradient_norms"] = [norms.cpu() for norms in self._gradient_norms]
 
     def on_load_checkpoint(self, checkpoint: dict[str, Any]) -> None:
@@ -268,6 +288,7 @@ class Task(L.LightningModule):
         first = process_rank() == 0  # they are of all processes
         self._train_losses = [(loss, n * first) for loss, n in checkpoint.get("train_losses", [])]
         self._gradient_norms = list(checkpoint.get("gradient_norms", []))
+        self.fitting.most_rows = checkpoint.get("most_rows")
 
     def on_train_epoch_end(self) -> None:
         """Log the mean training loss of an epoch that was cut short (``max_steps``)."""
@@ -296,7 +317,11 @@ class Task(L.LightningModule):
     def predict_step(self, batch: Batch, batch_idx: int) -> Tensor:
         """Probabilities, or values in standardised units, of all processes' rows in their order."""
         del batch_idx
-        return in_order(link(self.kind, self._unbiased(self(batch.inputs))))
+
+        def some(start: int, stop: int) -> Tensor:
+            return link(self.kind, self._unbiased(self(batch.inputs[start:stop])))
+
+        return in_order(torch.cat(halved(some, len(batch.inputs))))
 
     def configure_optimizers(self) -> Any:
         """AdamW, or the optimiser asked for, under the schedule."""
@@ -354,11 +379,15 @@ class Task(L.LightningModule):
         return logits if self.logit_shift is None else logits - self.logit_shift
 
     def _evaluate(self, batch: Batch, *, scored: bool) -> None:
-        logits = self._unbiased(self(batch.inputs))
-        loss = objective(self.kind, logits, batch.targets).detach()
-        self._other_losses.append((loss, evidence(batch.targets)))
-        if scored:
-            self.scores.update(link(self.kind, logits), batch.targets)
+        def look(start: int, stop: int) -> None:
+            targets = batch.targets[start:stop]
+            logits = self._unbiased(self(batch.inputs[start:stop]))
+            loss = objective(self.kind, logits, targets).detach()
+            if scored:
+                self.scores.update(link(self.kind, logits), targets)
+            self._other_losses.append((loss, evidence(targets)))
+
+        halved(look, len(batch.targets))
 
     def _finish(self, part: str) -> None:
         self._log_mean(part, self._other_losses)

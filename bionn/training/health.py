@@ -58,6 +58,7 @@ class Watch(L.Callback):
     Attributes:
         found: why training was ended, in words; None as long as all is well.
         exploded: how gradients exploded, in words; None if they did not.
+        memory: what was done as it did not suffice, in words; None if it did.
 
     Raises:
         Diverged: from training, where no epoch was good.
@@ -66,6 +67,7 @@ class Watch(L.Callback):
     def __init__(self, best: KeepBest | None = None, *, remedies: Remedies = OF_RUN) -> None:
         self.found: str | None = None
         self.exploded: str | None = None
+        self.memory: str | None = None
         self._best = best
         self._remedies = remedies
         self._good: dict[str, Tensor] = {}
@@ -74,11 +76,9 @@ class Watch(L.Callback):
     @property
     def notes(self) -> list[str]:
         """What was wrong, and what helps, a sentence each."""
-        return [
-            f"{what}; {self._remedies.of_divergence}"
-            for what in (self.exploded, self.found)
-            if what is not None
-        ]
+        wrong = [what for what in (self.exploded, self.found) if what is not None]
+        told = [f"{what}; {self._remedies.of_divergence}" for what in wrong]
+        return told if self.memory is None else [self.memory, *told]
 
     def on_train_start(self, trainer: L.Trainer, pl_module: L.LightningModule) -> None:
         """Remember the weights that training begins with, or goes on with."""
@@ -88,6 +88,7 @@ class Watch(L.Callback):
     def on_train_epoch_end(self, trainer: L.Trainer, pl_module: L.LightningModule) -> None:
         """Look at the epoch; remember its weights if they are good."""
         task = _task(pl_module)
+        self.memory = task.fitting.note
         losses = task.losses_of_epoch()
         skips = getattr(trainer.precision_plugin, "scaler", None) is not None  # steps that overflow
         finite = skips or bool(torch.isfinite(losses).all())

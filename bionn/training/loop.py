@@ -115,7 +115,7 @@ def fit_once(
         finally:
             if threading.current_thread() is threading.main_thread():
                 signal.signal(signal.SIGINT, before)
-    model = task.model.cpu().eval()
+    model = task.model.cpu().float().eval()  # what predicts is fed float32
     if task.logit_shift is not None:
         fits = take_off(model, task.logit_shift.cpu().double().numpy())
         assert fits, "an MLP's last layer has a bias"
