@@ -63,6 +63,8 @@ def save_model(directory: Path, length: int, hidden: list[int]) -> None:
         "targets": ["label"],
         "target_scaler": None,
         "input": {"kind": "sequence", **encoder.to_manifest()},
+        "reading": {},
+        "decision": None,
     }
     artifact.save(directory, model, manifest)
 
