@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import warnings
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, replace
@@ -43,6 +44,12 @@ RIDGE_ALPHAS = (1.0, 10.0, 100.0, 1000.0)
 
 KMER_ALPHAS = (10.0, 100.0, 1000.0, 10_000.0)
 """The same on k-mers."""
+
+ONE_HOT_NUMBERS = 2**26
+"""Models on one-hot inputs are fitted to rows of no more numbers in all: 256 MB."""
+
+BLOCK_NUMBERS = 2**22
+"""So many numbers are made of codes at a time."""
 
 KMER_COLUMNS = 8192
 """The most k-mers of one K that the k-mer baseline counts."""
@@ -103,29 +110,38 @@ class Linear:
             note = ", ".join(filter(None, (note, f"stopped after {ITERATIONS} iterations")))
 
         def outputs(asked: np.ndarray) -> np.ndarray:
-            chances = model.predict_proba(self.inputs(asked)).astype(np.float64)
+            chances = self._in_blocks(model.predict_proba, asked).astype(np.float64)
             return one_column_of_two(as_they_come(chances, self.weights))
 
         return Fitted(outputs, note)
 
     def _ridge(self, rows: np.ndarray, values: np.ndarray) -> Callable[[np.ndarray], np.ndarray]:
         model = Ridge(alpha=self.penalty).fit(self.inputs(rows), values)
-        return lambda asked: model.predict(self.inputs(asked))
+        return lambda asked: self._in_blocks(model.predict, asked)
+
+    def _in_blocks(self, predict: Callable[[Matrix], np.ndarray], asked: np.ndarray) -> np.ndarray:
+        """Predictions of rows, of so many at a time as it may be fitted to."""
+        parts = math.ceil(len(asked) / self.most_rows) if self.most_rows else 1
+        blocks = np.array_split(asked, max(parts, 1))
+        return np.concatenate([predict(self.inputs(rows)) for rows in blocks])
 
 
 def linear(prepared: Prepared, rules: Rules = PLAIN) -> Baseline:
     """Logistic regression or ridge on the network's inputs, its penalty chosen."""
-    matrix, regression = _matrix(prepared), prepared.targets.task == "regression"
+    inputs, most_rows = _inputs(prepared)
+    regression = prepared.targets.task == "regression"
     weights = rules.weights(prepared)
     return best_of(
         prepared,
         [
             Linear(
                 prepared,
-                matrix.__getitem__,
+                inputs,
                 "ridge" if regression else "logistic regression",
                 penalty,
                 weights,
+                most_rows,
+                rules.seed,
             )
             for penalty in (RIDGE_ALPHAS if regression else LOGISTIC_CS)
         ],
@@ -190,11 +206,25 @@ def _kmer_candidates(prepared: Prepared, rules: Rules) -> Iterator[Linear]:
             )
 
 
-def _matrix(prepared: Prepared) -> Matrix:
-    """The network's inputs as a float32 matrix ``(N, A * L)`` or ``(N, F)``; k-mers are sparse."""
-    inputs, features = prepared.inputs, prepared.features
+def _inputs(prepared: Prepared) -> tuple[Callable[[np.ndarray], Matrix], int | None]:
+    """The network's inputs of some rows as a float32 matrix ``(n, A * L)`` or ``(n, F)``; k-mers sparse.
+
+    Returns:
+        What makes them of row numbers, and of how many rows at most a model should be fitted.
+    """
+    inputs, features, table = prepared.inputs, prepared.features, prepared.code_table
     if features is not None:
-        return features.sparse(inputs)
-    if prepared.code_table is not None:
-        inputs = one_hot(inputs, prepared.code_table).flatten(1)
-    return inputs.numpy()
+        return features.sparse(inputs).__getitem__, None
+    if table is None:
+        return inputs.numpy().__getitem__, None
+    width = table.shape[1] * inputs.shape[1]
+
+    def dense(rows: np.ndarray) -> np.ndarray:
+        made = np.empty((len(rows), width), dtype=np.float32)
+        step = max(BLOCK_NUMBERS // max(width, 1), 1)
+        for start in range(0, len(rows), step):  # one-hot codes are eight bytes each on the way
+            some = torch.from_numpy(rows[start : start + step])
+            made[start : start + step] = one_hot(inputs[some], table).flatten(1).numpy()
+        return made
+
+    return dense, max(ONE_HOT_NUMBERS // max(width, 1), 1)

@@ -132,7 +132,7 @@ class Prepared:
 
     def data_hash(self) -> str:
         """sha256 over the encoded inputs and the targets, in file order."""
-        digest = hashlib.sha256(self.inputs.numpy().tobytes())
+        digest = hashlib.sha256(np.ascontiguousarray(self.inputs.numpy()).reshape(-1).data)
         digest.update(np.ascontiguousarray(self.targets.values).tobytes())
         return digest.hexdigest()
 

@@ -129,7 +129,8 @@ def check(setting: Setting, data: Data) -> None:
         logits.append(out.detach())
         gradients.append([p.grad.flatten() for p in network.parameters() if p.grad is not None])
     torch.testing.assert_close(logits[0], logits[1], rtol=1e-4, atol=1e-4)
-    torch.testing.assert_close(gradients[0], gradients[1], rtol=1e-3, atol=1e-5)
+    # a unit whose input is 0 but for rounding may be on in one of them and off in the other
+    torch.testing.assert_close(gradients[0], gradients[1], rtol=1e-3, atol=5e-5)
 
 
 class Clock(L.Callback):
