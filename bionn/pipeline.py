@@ -51,6 +51,7 @@ from bionn.report.unfinished import building
 from bionn.subgroups import average_subgroups, subgroups
 from bionn.training.ensemble import check_size, train_ensemble
 from bionn.training.fit import Trained, check, tidy
+from bionn.training.learning_curve import KEPT
 from bionn.training.learning_curve import learning_curve as curve_of
 from bionn.training.options import TrainingOptions, choose
 from bionn.training.search import Search, default_space, parse_space
@@ -192,11 +193,12 @@ def run(
                 write_config(folder, sources, data_options, settled, tuned=tuned)
         if learning_curve:
             metrics["learning_curve"] = curve_of(
-                samples, targets, splits[0], *asked_for, console=console
+                samples, targets, splits[0], *asked_for, console=console, kept=folder / KEPT
             )
         metrics["seconds"]["total"] = round(time.perf_counter() - start + before, 3)
         write_json(metrics, folder / "metrics.json")
         forget(folder)
+        (folder / KEPT).unlink(missing_ok=True)
     return told(console, directory, metrics)
 
 

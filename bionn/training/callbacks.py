@@ -227,7 +227,8 @@ class SaveModel(L.Callback):
             model = deepcopy(model)
             if not take_off(model, shift.cpu().double().numpy()):
                 print("note: probabilities of the saved network are those of the weighted classes")
-        artifact.save(directory, model, data.prepared.manifest())  # pyright: ignore[reportArgumentType]
+        manifest = data.prepared.manifest() | {"threads": torch.get_num_threads()}
+        artifact.save(directory, model, manifest)  # pyright: ignore[reportArgumentType]
         print(f"model: {directory}")
 
 

@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import json
 import math
 from collections.abc import Sequence
 from dataclasses import replace
+from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -15,6 +17,7 @@ from bionn.data.samples import DataOptions, Samples
 from bionn.data.splits import Split
 from bionn.data.targets import Targets
 from bionn.evaluate import evaluate
+from bionn.formats.output import write_json
 from bionn.metrics import main_score
 from bionn.predict import Predictor
 from bionn.training.fit import train
@@ -25,6 +28,9 @@ FRACTIONS = (0.1, 0.2, 0.4, 0.7, 1.0)
 
 DRAWS = 3
 """Draws of rows, and seeds of training, at each share."""
+
+KEPT = ".learning_curve.json"
+"""Where a run that is not over keeps the scores of the trainings that are."""
 
 FEWEST = 20
 """A share of fewer rows is left out."""
@@ -38,6 +44,7 @@ def learning_curve(
     training: TrainingOptions,
     *,
     console: Console | None = None,
+    kept: Path | None = None,
 ) -> list[dict[str, Any]]:
     """``learning_curve`` of ``metrics.json``.
 
@@ -52,12 +59,15 @@ def learning_curve(
         data: how the samples are encoded.
         training: as asked for, not as settled for all rows.
         console: where each share is told of.
+        kept: a file of the scores of trainings that are over, which are not done again; one that is not
+            over is begun anew.
 
     Returns:
         For each share ``n``, and the means over draws of the scores on ``val`` and ``test`` rows, with
         their standard deviations ``val_std`` and ``test_std``.
     """
     found = []
+    done = _read(kept)
     for fraction in FRACTIONS:
         rows = math.ceil(fraction * len(split.train) - 1e-9)
         if rows < FEWEST:
@@ -66,14 +76,22 @@ def learning_curve(
         sizes = []
         for draw in range(DRAWS):
             share = replace(split, train=drawn(split, targets, rows, seed=data.seed + draw))
+            sizes.append(len(share.train))
+            name = f"{fraction:g}, draw {draw}"
+            if name in done:
+                for part, told in scores.items():
+                    told.append(done[name][part])
+                continue
             prepared = prepare(samples, targets, share, data)
             asked = replace(training, refit=False, ensemble=1, seed=training.seed + draw)
             trained = train(prepared, choose(asked, prepared))
             predictor = Predictor(trained.model, prepared.manifest())
-            sizes.append(len(share.train))
             for part, told in scores.items():
                 every = evaluate(predictor, prepared, getattr(share, part))
-                told.append({name: v for name, v in every.items() if isinstance(v, float)})
+                told.append({score: v for score, v in every.items() if isinstance(v, float)})
+            done[name] = {part: told[-1] for part, told in scores.items()}
+            if kept is not None:
+                write_json(done, kept)
         point: dict[str, Any] = {"n": round(float(np.mean(sizes)))}
         for part, told in scores.items():
             point[part] = {name: float(np.mean([t[name] for t in told])) for name in told[0]}
@@ -84,6 +102,14 @@ def learning_curve(
         if console is not None:
             console.print(curve_note(point, main_score(targets.task)))
     return found
+
+
+def _read(kept: Path | None) -> dict[str, Any]:
+    """The scores of trainings that are over; none where there are none, or none that can be read."""
+    try:
+        return {} if kept is None else json.loads(kept.read_text(encoding="utf-8"))
+    except (OSError, ValueError):
+        return {}
 
 
 def drawn(split: Split, targets: Targets, rows: int, *, seed: int) -> np.ndarray:

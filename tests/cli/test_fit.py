@@ -10,6 +10,7 @@ from typing import Any
 
 import pandas as pd
 import pytest
+import torch
 import yaml
 
 import bionn
@@ -84,6 +85,8 @@ def test_fit_then_validate_and_test_then_predict(name: str, folder: Path, capsys
     checkpoint, resolved = str(latest("*.ckpt")), str(latest("config.yaml"))
     assert str(latest("manifest.json").parent) in capsys.readouterr().out.replace("\n", "")
     predictor = bionn.load(latest("manifest.json").parent)
+    assert predictor.manifest["threads"] == torch.get_num_threads()
+    assert predictor.manifest["versions"]["torch"] == torch.__version__
     final = list(predictor.model.parameters())[-2]
     assert tuple(final.shape) == SHAPES[name]
     assert len(predictor.predict("t.csv" if name == "linear" else "s.fa")) == 90

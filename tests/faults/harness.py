@@ -28,8 +28,8 @@ DATA = ROOT / "data" / "promoters_simulated"
 OFF, ONCE, FULL, SHORT = range(4)
 """Nothing fails; one call fails; from one call on the disk is full; every write is cut short."""
 
-PATIENCE = 300.0
-"""Seconds after which a command hangs."""
+PATIENCE = 1200.0
+"""Seconds after which a command hangs: many, as a loaded machine is no fault of it."""
 
 
 @dataclass
@@ -144,7 +144,7 @@ class Command:
         library.arm(str(folder).encode(), fault.mode, fault.at, fault.error)
         library.turn_clock(int(fault.clock))
         try:
-            code = main(arguments) if not callable(arguments) else int(arguments() or 0)
+            code = main(arguments) if not callable(arguments) else int(str(arguments() or 0))
         except SystemExit as stop:
             code = stop.code if isinstance(stop.code, int) else 1
         except BaseException:

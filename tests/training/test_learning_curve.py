@@ -2,17 +2,19 @@
 
 from __future__ import annotations
 
+import signal
 from dataclasses import replace
 from pathlib import Path
+from typing import Any
 
 import numpy as np
-import pandas as pd
 import pytest
 
 import bionn
 from bionn.data.prepared import prepare
 from bionn.data.splits import Split
 from bionn.data.targets import Targets
+from bionn.errors import Stopped
 from bionn.evaluate import evaluate
 from bionn.predict import Predictor
 from bionn.training import learning_curve as module
@@ -85,7 +87,7 @@ def test_a_point_is_the_mean_of_trainings_on_so_many_rows(monkeypatch) -> None:
 def test_a_run_tells_its_curve_where_asked(tmp_path: Path, monkeypatch) -> None:
     monkeypatch.setattr(module, "FRACTIONS", (0.5, 1.0))
     monkeypatch.setattr(module, "DRAWS", 1)
-    frame: pd.DataFrame = expression()[["id", "gene1", "gene3", "y1"]]
+    frame: Any = expression()[["id", "gene1", "gene3", "y1"]]
     options = {"max_epochs": 2, "hidden": [8], "device": "cpu", "progress": False, "explain": False}
     run = bionn.run(
         frame, target="y1", out=tmp_path / "r", baselines=False, learning_curve=True, **options
@@ -97,3 +99,35 @@ def test_a_run_tells_its_curve_where_asked(tmp_path: Path, monkeypatch) -> None:
     last = run.metrics["learning_curve"][-1]
     assert last["test"]["r2"] == pytest.approx(whole.metrics["test"]["r2"])
     assert "learning_curve" not in whole.metrics
+
+
+def test_a_run_stopped_in_its_curve_keeps_the_network_and_the_points_before(
+    tmp_path: Path, monkeypatch
+) -> None:
+    monkeypatch.setattr(module, "FRACTIONS", (0.5, 1.0))
+    monkeypatch.setattr(module, "DRAWS", 2)
+    frame: Any = expression()[["id", "gene1", "gene3", "y1"]]
+    options: dict[str, Any] = {"max_epochs": 2, "hidden": [8], "device": "cpu"}
+    options |= {"progress": False, "explain": False}
+    options |= {"target": "y1", "baselines": False, "learning_curve": True}
+    whole = bionn.run(frame, out=tmp_path / "whole", **options)
+    trained: list[int] = []
+    stops = True
+
+    def training(prepared, asked):
+        if stops and len(trained) == 3:
+            raise Stopped(signal.SIGTERM)
+        trained.append(len(prepared.split.train))
+        return train(prepared, asked)
+
+    monkeypatch.setattr(module, "train", training)
+    with pytest.raises(Stopped) as stop:
+        bionn.run(frame, out=tmp_path / "killed", **options)
+    assert stop.value.saved
+    stops = False
+    monkeypatch.setattr("bionn.pipeline.train_and_test", None)  # the network is not trained again
+    resumed = bionn.run(frame, out=tmp_path / "killed", resume=True, **options)
+    assert trained == [36, 36, 72, 72]
+    assert resumed.metrics["learning_curve"] == whole.metrics["learning_curve"]
+    assert resumed.metrics["test"] == whole.metrics["test"]
+    assert not list((tmp_path / "killed").rglob(".learning_curve.json"))
