@@ -75,7 +75,7 @@ def onehot_linear(
     if onehot_ops.fits(codes, weight, bias, table) and not torch.is_autocast_enabled("cpu"):
         if table is None:
             table = onehot_ops.letters_and_zero(weight.shape[1])
-        return onehot_ops.compiled(codes, weight, bias, _in_use(codes, table))
+        return onehot_ops.compiled(codes, weight, bias, onehot_ops.in_use(codes, table))
     if weight.dim() != 3:
         raise ValueError(f"weight needs the shape (out, A, L), but has {tuple(weight.shape)}")
     num_symbols, length = weight.shape[1:]
@@ -97,23 +97,9 @@ def onehot_linear(
     elif table.requires_grad:
         raise ValueError("table is a constant of onehot_linear; pass table.detach()")
     if readable(codes):
-        table = _in_use(codes, table)
+        table = onehot_ops.in_use(codes, table)
     w = cast_for_product(weight)
     return onehot_ops.onehot_linear(codes, w, cast_for_product(bias), table.to(w.dtype))
-
-
-def _in_use(codes: Tensor, table: Tensor) -> Tensor:
-    """The rows of a table up to the largest code: fewer to sum."""
-    if codes.numel() == 0:
-        return table
-    high = int(codes.max())
-    low = int(codes.min()) if codes.dtype == torch.int64 else 0
-    if high >= len(table) or low < 0:
-        raise IndexError(
-            f"codes must lie in [0, {len(table)}), as table has S = {len(table)} rows, "
-            f"but the {'largest' if low >= 0 else 'smallest'} is {high if low >= 0 else low}"
-        )
-    return table[: high + 1]
 
 
 def sigmoid(input: Tensor) -> Tensor:

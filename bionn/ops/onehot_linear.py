@@ -37,6 +37,24 @@ def one_hot_rows(codes: Tensor, table: Tensor) -> Tensor:
     return torch.nn.functional.embedding(indices, table).reshape(*codes.shape[:-1], width)
 
 
+def in_use(codes: Tensor, table: Tensor) -> Tensor:
+    """The rows of a table up to the largest code: fewer to sum.
+
+    Raises:
+        IndexError: A code has no row.
+    """
+    if codes.numel() == 0:
+        return table
+    high = int(codes.max())
+    low = int(codes.min()) if codes.dtype == torch.int64 else 0
+    if high >= len(table) or low < 0:
+        raise IndexError(
+            f"codes must lie in [0, {len(table)}), as table has S = {len(table)} rows, "
+            f"but the {'largest' if low >= 0 else 'smallest'} is {high if low >= 0 else low}"
+        )
+    return table[: high + 1]
+
+
 def _bytes(codes: Tensor) -> Tensor:
     """Codes ``(*, L)`` as the CPU's kernels read them: ``(N, L)`` uint8."""
     return _rows(codes).to(torch.uint8).contiguous()

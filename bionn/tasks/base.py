@@ -39,9 +39,9 @@ from bionn.tasks.processes import (
     process_count,
     process_rank,
     share_of_mean,
-    summed,
     summing,
 )
+from bionn.tasks.steps import GradientNorms, StepLosses, with_gradients
 
 Schedule = Literal["constant", "one_cycle"]
 WARM_UP = 0.1
@@ -119,13 +119,11 @@ class Task(L.LightningModule):
         self.register_buffer("logit_shift", None, persistent=False)
         self.register_buffer("code_table", None, persistent=False)
         self.features: torch.nn.Module | None = None
-        self._train_losses: list[tuple[Tensor, Tensor]] = []
-        self._epoch_losses: Tensor | None = None
-        self._gradient_norms: list[Tensor] = []
-        self._epoch_norms: list[Tensor] = []
-        self._normed: list[str] = []
         self.fitting = Fitting()
-        self._other_losses: list[tuple[Tensor, Tensor]] = []
+        self.gradient_norms = GradientNorms()
+        self._train_losses = StepLosses()
+        self._epoch_losses: Tensor | None = None
+        self._other_losses = StepLosses()
 
     def __setattr__(self, name: str, value: Any) -> None:
         """Set an attribute; Lightning's, set forty times a step, without torch's search for modules."""
@@ -232,11 +230,13 @@ class Task(L.LightningModule):
         this module's, and would see the loss of the epoch before.
         """
         del batch_idx
-        loss = outputs.get("own_loss", outputs["loss"]).detach()
-        self._train_losses.append((loss, evidence(batch.targets)))
+        loss = outputs.get("own_loss")
+        if loss is None:  # Lightning's is divided by the batches of a step
+            loss = outputs["loss"] * self.trainer.accumulate_grad_batches
+        self._train_losses.add(loss, evidence(batch.targets))
         if self.trainer.is_last_batch:
             self._epoch_losses = self.losses_of_epoch()
-            self._epoch_norms, self._gradient_norms = self._gradient_norms, []
+            self.gradient_norms.end_epoch()
             self._log_mean("train", self._train_losses)
 
     def configure_gradient_clipping(
@@ -246,54 +246,37 @@ class Task(L.LightningModule):
         gradient_clip_algorithm: str | None = None,
     ) -> None:
         """Clip as Lightning would, and keep the norms by parameter, which clipping needs anyway."""
-        parameters = [p for group in optimizer.param_groups for p in group["params"]]
-        parameters = [p for p in parameters if p.grad is not None]
-        whole = bool(parameters) and not isinstance(self.trainer.strategy, SHARDED)
-        if whole:
-            gradients = [p.grad for p in parameters]
-            norms = torch.stack(torch._foreach_norm(gradients))  # pyright: ignore[reportPrivateImportUsage]
-            self._gradient_norms.append(norms)
-            if not self._normed:
-                names = {parameter: name for name, parameter in self.model.named_parameters()}
-                self._normed = [names[parameter] for parameter in parameters]
+        parameters = with_gradients(optimizer)
+        if parameters and not isinstance(self.trainer.strategy, SHARDED):
+            norms = self.gradient_norms.add(self.model, parameters)
             if gradient_clip_val and gradient_clip_algorithm != "value":
                 total = torch.linalg.vector_norm(norms)
                 clip_grads_with_norm_(parameters, gradient_clip_val, total)
                 return
         self.clip_gradients(optimizer, gradient_clip_val, gradient_clip_algorithm)
 
-    def gradient_norms_of_epoch(self) -> tuple[list[str], Tensor] | None:
-        """The norms of each step's gradients before clipping, ``(S, P)``, and the P parameters' names.
-
-        None where they were not kept: of sharded weights, or in an epoch without a step.
-        """
-        norms = self._gradient_norms or self._epoch_norms
-        return (self._normed, torch.stack(norms)) if norms else None
-
     def losses_of_epoch(self) -> Tensor:
         """The training loss of each step of this epoch, or of the one that has just ended, ``(S,)``."""
         if self._train_losses or self._epoch_losses is None:
-            return self._of_all(self._train_losses)[0]
+            return self._train_losses.of_all(self.device)[0]
         return self._epoch_losses
 
     def on_save_checkpoint(self, checkpoint: dict[str, Any]) -> None:
         """Keep the losses of an epoch that is not over."""
-        losses, sizes = self._of_all(self._train_losses)
-        checkpoint["train_losses"] = list(zip(losses.cpu(), sizes.cpu(), strict=True))
+        checkpoint["train_losses"] = self._train_losses.to_checkpoint(self.device)
         checkpoint["most_rows"] = self.fitting.most_rows
-        checkpoint["gradient_norms"] = [norms.cpu() for norms in self._gradient_norms]
+        checkpoint["gradient_norms"] = [norms.cpu() for norms in self.gradient_norms.steps]
 
     def on_load_checkpoint(self, checkpoint: dict[str, Any]) -> None:
         """Go on with an epoch that is not over."""
-        first = process_rank() == 0  # they are of all processes
-        self._train_losses = [(loss, n * first) for loss, n in checkpoint.get("train_losses", [])]
-        self._gradient_norms = list(checkpoint.get("gradient_norms", []))
+        self._train_losses.load(checkpoint.get("train_losses", []))
+        self.gradient_norms.steps = list(checkpoint.get("gradient_norms", []))
         self.fitting.most_rows = checkpoint.get("most_rows")
 
     def on_train_epoch_end(self) -> None:
         """Log the mean training loss of an epoch that was cut short (``max_steps``)."""
         if self._train_losses:
-            self._gradient_norms = []
+            self.gradient_norms.end_epoch()
             self._log_mean("train", self._train_losses)
 
     def validation_step(self, batch: Batch, batch_idx: int) -> None:
@@ -382,10 +365,10 @@ class Task(L.LightningModule):
         def look(start: int, stop: int) -> None:
             targets = batch.targets[start:stop]
             logits = self._unbiased(self(batch.inputs[start:stop]))
-            loss = objective(self.kind, logits, targets).detach()
+            loss = objective(self.kind, logits, targets)
             if scored:
                 self.scores.update(link(self.kind, logits), targets)
-            self._other_losses.append((loss, evidence(targets)))
+            self._other_losses.add(loss, evidence(targets))
 
         halved(look, len(batch.targets))
 
@@ -399,24 +382,9 @@ class Task(L.LightningModule):
                 sync_dist=True,  # equal everywhere: the rows of all processes are in them
             )
 
-    def _of_all(self, losses: list[tuple[Tensor, Tensor]]) -> tuple[Tensor, Tensor]:
-        """The losses of steps, and of how many rows (or targets) each is the mean, ``(S,)``.
-
-        Of several processes, those of the rows that they had together in a step.
-        """
-        if not losses:
-            return torch.zeros(0, device=self.device), torch.zeros(0, device=self.device)
-        means = torch.stack([loss.to(self.device) for loss, _ in losses])
-        sizes = torch.stack([size.to(self.device) for _, size in losses])
-        if process_count() == 1:
-            return means, sizes
-        totals = summed(torch.stack([means * sizes, sizes.to(means.dtype)]))
-        return totals[0] / totals[1].clamp(min=1), totals[1]
-
-    def _log_mean(self, part: str, losses: list[tuple[Tensor, Tensor]]) -> None:
-        """Log the mean over rows, or targets that are there, not over batches, and forget the losses."""
-        means, sizes = self._of_all(losses)
-        mean = (means * sizes).sum() / sizes.sum().clamp(min=1)
+    def _log_mean(self, part: str, losses: StepLosses) -> None:
+        """Log the mean, and forget the losses."""
+        mean = losses.mean(self.device)
         losses.clear()
         self.log(
             f"{part}_loss",

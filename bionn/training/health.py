@@ -105,7 +105,7 @@ class Watch(L.Callback):
 
     def _look_for_explosion(self, trainer: L.Trainer, task: Task, losses: Tensor) -> None:
         """Note the first explosion of gradients."""
-        names, norms = task.gradient_norms_of_epoch() or ([], losses[:0])
+        names, norms = task.gradient_norms.of_epoch() or ([], losses[:0])
         if len(norms) != len(losses) or not len(losses):  # steps of several batches, or none
             return
         losses, norms = losses.float().cpu(), norms.float().cpu()

@@ -97,6 +97,15 @@ def test_logged_losses_are_means_over_rows(kind: str, network: str, monkeypatch)
     assert logged["val_loss"] == pytest.approx(loss_of(task, data, split.val), rel=1e-5)
 
 
+def test_the_logged_loss_is_the_same_when_a_step_has_several_batches() -> None:
+    data = data_of("binary", batch_size=9)
+    task = task_of(data, optimizer=STAND_STILL)
+    trainer = L.Trainer(max_epochs=1, accumulate_grad_batches=3, **SETTINGS)
+    trainer.fit(task, data)
+    loss = float(trainer.callback_metrics["train_loss"])
+    assert loss == pytest.approx(loss_of(task, data, data.prepared.split.train), rel=1e-5)
+
+
 def test_a_training_cut_short_logs_the_loss_of_the_rows_it_saw() -> None:
     data = data_of("binary")
     task = task_of(data, optimizer=STAND_STILL)

@@ -216,7 +216,7 @@ def test_the_norms_that_are_kept_are_those_before_clipping(clip: float | None) -
             seen.append([float(p.grad.norm()) for p in parameters])
 
         def on_train_epoch_end(self, trainer, pl_module: Any) -> None:
-            names, norms = pl_module.gradient_norms_of_epoch()
+            names, norms = pl_module.gradient_norms.of_epoch()
             assert names[:2] == ["layers.0.weight", "layers.3.weight"]
             kept.append(norms)
 
