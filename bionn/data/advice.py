@@ -96,7 +96,16 @@ def _leakage(found: dict[str, Any]) -> Iterator[tuple[str, str]]:
 
 def _groups(found: dict[str, Any]) -> Iterator[tuple[str, str]]:
     groups = found["groups"]
-    if groups is None or groups["from"] != "ids" or not groups["in_several_parts"]:
+    if groups is None:
+        return
+    if groups["from"] == "options" and groups["largest"] == 1:
+        yield (
+            "groups",
+            f"each of the {groups['number']} groups has a single row, so that they keep nothing "
+            "together; an id instead of a group? name the column or the pattern that tells donors, "
+            "plates, loci",
+        )
+    if groups["from"] != "ids" or not groups["in_several_parts"]:
         return
     one, two = groups["example"]
     alike = ""

@@ -162,6 +162,16 @@ def test_groups_of_ids_are_warned_of_only_where_the_split_parts_them() -> None:
     assert grouped["groups"]["in_several_parts"] == 0
 
 
+def test_groups_of_one_row_each_are_warned_of() -> None:
+    frame = clean()
+    frame["plant"] = [f"plant{n}" for n in range(1200)]
+    found = audited(frame, group_column="plant")
+    assert topics(found) == {"groups"}
+    assert "each of the 1200 groups has a single row" in message(found, "groups")
+    frame.loc[1, "plant"] = "plant0"
+    assert topics(audited(frame, group_column="plant")) == set()
+
+
 def test_every_key_is_explained_in_the_readme() -> None:
     """Keys that are names of columns, classes, symbols or sizes explain themselves."""
     text = README.read_text(encoding="utf-8")
