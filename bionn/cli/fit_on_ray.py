@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import contextlib
 import os
-import pickle
 import sys
 import tempfile
 from collections.abc import Iterator, Sequence
@@ -139,7 +138,7 @@ def _tell(notes: Path, failure: BaseException | None) -> None:
         if (notes / name).exists():
             print((notes / name).read_text(encoding="utf-8"), end="", file=stream)
     if (notes / "error").exists():
-        raise pickle.loads((notes / "error").read_bytes())
+        raise InputError((notes / "error").read_text(encoding="utf-8"))
     if failure is not None:
         reason = (str(failure).strip().splitlines() or [type(failure).__name__])[-1]
         raise InputError(
@@ -162,7 +161,7 @@ def work(config: dict[str, Any]) -> None:
         with _noted(notes, first=not rank_zero_only.rank):
             run_command("fit", job.arguments, _on_ray(job.marks))
     except BionnError as error:  # not to be tried again: this worker is done
-        (notes / "error").write_bytes(pickle.dumps(error))
+        (notes / "error").write_text(str(error), encoding="utf-8")
         if torch.distributed.is_initialized():  # and the others are not to wait for it
             torch.distributed.destroy_process_group()
 

@@ -72,7 +72,7 @@ def test_a_killed_worker_is_replaced_and_the_model_is_that_of_one_process(folder
     done = on_ray("--save_model.directory=two")
     assert (done.returncode, done.stdout.splitlines()[-1]) == (0, "model: two"), done.stderr
     assert done.stdout.count("model: two") == 1
-    assert "Traceback" not in done.stderr
+    assert "Traceback" not in done.stderr, done.stderr
     assert Path("killed").exists()
     logs = [pd.read_csv(Path("lightning_logs", f"version_{n}", "metrics.csv")) for n in (0, 1)]
     assert logs[0]["epoch"].max() == 2
@@ -87,7 +87,7 @@ def test_an_error_of_the_workers_is_told_in_one_line(folder: Path) -> None:
     done = on_ray("--data.init_args.target", "lable")
     assert (done.returncode, done.stdout) == (2, "")
     assert done.stderr.splitlines()[-1].startswith("bionn fit: error: l.csv: no column 'lable'")
-    assert "Traceback" not in done.stderr
+    assert "Traceback" not in done.stderr, done.stderr
 
 
 @pytest.mark.parametrize(
