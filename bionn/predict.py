@@ -219,9 +219,9 @@ class Predictor:
 
         pieces: list[Tensor] = []
         size, count = evaluation_rows(self.encoder.input_shape), len(inputs)
-        for first in range(0, count, size):
+        for first in range(0, max(count, 1), size):  # of no rows, none of as many columns
             pieces += halved(some, min(size, count - first), first)
-        return torch.cat(pieces, dim=1) if pieces else torch.empty(len(members), 0, 1)
+        return torch.cat(pieces, dim=1)
 
     def spread_of(self, members: Tensor) -> np.ndarray:
         """How far the networks of an ensemble lie apart: the standard deviation of their predictions.

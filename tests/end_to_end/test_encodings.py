@@ -11,6 +11,7 @@ from Bio.Seq import reverse_complement
 
 import bionn
 from bionn.cli.main import main
+from bionn.errors import InputWarning
 from tests.small_sets import sequences
 
 QUICK = ["--max-epochs", "2", "--hidden", "8", "--device", "cpu", "--no-baselines"]
@@ -110,5 +111,6 @@ def test_sequences_of_any_length_need_no_alignment_for_kmers(folder: Path) -> No
     frame.to_csv("short.csv", index=False)
     assert main(["run", "short.csv", *QUICK, "--out", "onehot"]) == 2
     assert main(["run", "short.csv", *QUICK, "--encoding", "kmer:2", "--out", "kmer"]) == 0
-    longer = bionn.load("kmer").predict(["ACGT" * 50, "AC"])
+    with pytest.warns(InputWarning, match="more than twice as long as the longest"):
+        longer = bionn.load("kmer").predict(["ACGT" * 50, "AC"])
     assert longer["prob_yes"].between(0, 1).all()

@@ -29,7 +29,7 @@ def test_the_pair_takes_forward_mode_only_outside_the_compiler(
     monkeypatch.setattr(pair.reverse, "apply", lambda *args: called.append("reverse"))
     monkeypatch.setattr(pair.both, "apply", lambda *args: called.append("both"))
     with monkeypatch.context() as patch:
-        patch.setattr(base, "_apply", lambda function, *args: function.apply(*args))
+        patch.setattr(base, "apply_plainly", lambda function, *args: function.apply(*args))
         pair(torch.zeros(1), ())
     monkeypatch.setattr(torch.compiler, "is_compiling", lambda: True)
     pair(torch.zeros(1), ())

@@ -64,6 +64,7 @@ def _work(rank: int, job: Callable[[Path], Any], folder: str, port: int) -> None
         "NODE_RANK": "0",
         "WORLD_SIZE": str(WORLD),
     }
+    os.environ.pop("PL_GLOBAL_SEED", None)  # of an earlier test: Lightning seeds processes by it
     torch.save(job(Path(folder)), Path(folder) / f"rank{rank}.pt")
     if dist.is_initialized():
         dist.destroy_process_group()
