@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import signal
 from collections.abc import Callable
 from pathlib import Path
 
@@ -16,6 +17,10 @@ if not torch.cuda.is_available():
     os.environ["TRITON_INTERPRET"] = (
         "1"  # read when Triton is imported: its kernels run without a GPU
     )
+
+if signal.getsignal(signal.SIGINT) is signal.SIG_IGN:
+    # A shell that starts the tests in the background makes them, and their children, ignore it.
+    signal.signal(signal.SIGINT, signal.default_int_handler)
 
 collect_ignore = ["fuzz"]  # run by hand: make fuzz
 
