@@ -118,7 +118,7 @@ def _groups(found: dict[str, Any]) -> Iterator[tuple[str, str]]:
         "groups",
         f"the ids seem to tell {groups['number']} groups, as {one!r} and {two!r}; the split parts "
         f"{groups['in_several_parts']} of them.{alike} If rows of one group are not independent, "
-        f"keep them together with group-pattern {groups['pattern']!r}",
+        f"keep them together with group-pattern '{groups['pattern']}'",  # as a shell takes it
     )
 
 

@@ -155,7 +155,7 @@ def test_groups_of_ids_are_warned_of_only_where_the_split_parts_them() -> None:
     assert topics(found) == {"groups"}
     assert "300 groups, as 'plant0.0' and 'plant0.1'" in message(found, "groups")
     pattern = found["groups"]["pattern"]
-    assert f"group-pattern {pattern!r}" in message(found, "groups")
+    assert f"group-pattern '{pattern}'" in message(found, "groups")
     grouped = audited(frame, group_pattern=pattern)
     assert topics(grouped) == set()
     assert grouped["groups"]["number"] == 300

@@ -121,24 +121,25 @@ def comparison(run: Run) -> tuple[str, str]:
 
 def _verdict(found: dict[str, Any], score: str) -> tuple[str, str]:
     """The comparison with the baseline that is best on the validation rows."""
-    name, gap = found.get("baseline", "baseline"), found.get("difference")
+    best = f"the baseline that was best on validation rows, {found.get('baseline', 'unnamed')}"
+    gap = found.get("difference")
     p, kind = found.get("p_value"), found.get("verdict")
     tail = f"difference {number(gap)}, 95 % interval {interval(found.get('interval'))}"
     tail += f", p {_p_value(p)}" if p is not None else ""
     if kind == "better":
         return (
-            f"The network's {score} is higher than that of the best baseline, {name} ({tail}).",
+            f"The network's {score} is higher than that of {best} ({tail}).",
             "good",
         )
     if kind == "worse":
         return (
-            f"The network's {score} is lower than that of the best baseline, {name} ({tail}). "
+            f"The network's {score} is lower than that of {best} ({tail}). "
             "Use the baseline, or change the network.",
             "bad",
         )
     return (
-        f"A tie: the network and the best baseline, {name}, cannot be told apart on these test "
-        f"rows ({score}: {tail}). The simpler model does as well.",
+        f"A tie: the network and {best}, cannot be told apart on these test rows ({score}: {tail}). "
+        "The simpler model does as well.",
         "even",
     )
 
