@@ -10,6 +10,7 @@ from collections.abc import Callable, Iterator
 from concurrent.futures import Future, ProcessPoolExecutor
 from concurrent.futures.process import BrokenProcessPool
 from dataclasses import dataclass
+from itertools import count
 from multiprocessing import get_all_start_methods, get_context
 from pathlib import Path
 from typing import Any, NamedTuple
@@ -21,7 +22,7 @@ from bionn.cluster import ray_cluster
 from bionn.data.batches import evaluation_rows
 from bionn.data.new_samples import Block
 from bionn.data.stream import encoded_blocks
-from bionn.data.unlabelled import repeated_ids
+from bionn.data.unlabelled import record_blocks, repeated_ids
 from bionn.errors import InputError, did_you_mean
 from bionn.formats.fasta import IdRule, read_blocks, read_pieces
 from bionn.formats.fasta_shards import Shard, fasta_shards
@@ -90,20 +91,12 @@ class Worker:
         return Piece(pd.concat(frames, ignore_index=True), notes)
 
     def _blocks(self, shard: Shard) -> Iterator[Block]:
-        id_rule, before, last = id_rule_of(self.work, self.predictor), 0, ""
+        id_rule, numbers = id_rule_of(self.work, self.predictor), count()
         read = read_blocks if self.work.windows is None else read_pieces
-        for records in read(self.work.path, id_rule=id_rule, span=shard.span, first=shard.first):
-            begun = records.ids[records.continues :]
-            ids = [last] * records.continues
-            ids += [shard.renamed.get(before + n, name) for n, name in enumerate(begun)]
-            before, last = before + len(begun), ids[-1]
-            yield Block(
-                ids,
-                records.where,
-                records.sequences,
-                continues=records.continues,
-                unfinished=records.unfinished,
-            )
+        records = read(self.work.path, id_rule=id_rule, span=shard.span, first=shard.first)
+        return record_blocks(
+            records, lambda ids: [shard.renamed.get(next(numbers), name) for name in ids]
+        )
 
 
 def id_rule_of(work: Work, predictor: Predictor) -> IdRule:

@@ -12,7 +12,7 @@ from rich.text import Text
 from bionn.formats.fasta import is_fasta
 from bionn.formats.fastq import is_fastq
 from bionn.formats.h5ad import is_h5ad
-from bionn.formats.text import is_pipe
+from bionn.formats.text import GZIP_MAGIC, is_pipe
 from bionn.sequences.windows import Windows
 
 _SAMPLE = 1 << 20
@@ -56,7 +56,7 @@ def expected_rows(path: str | Path, windows: Windows | None) -> float | None:
     if path.suffix == ".parquet" or is_h5ad(path) or is_pipe(path):
         return None
     with path.open("rb") as file:
-        packed = file.peek(2)[:2] == b"\x1f\x8b"
+        packed = file.peek(2)[:2] == GZIP_MAGIC
         text = (gzip.GzipFile(fileobj=file) if packed else file).read(_SAMPLE)
         share = path.stat().st_size / max(file.tell() if packed else len(text), 1)
     if windows is not None:

@@ -68,17 +68,16 @@ def tune(arguments: Sequence[str]) -> int:
     bounds["engine"] = options.pop("engine", None) or "local"
     out, overwrite = options.pop("out", None), options.pop("overwrite", False)
 
-    from rich.console import Console
-
     from bionn.pipeline import make_search, split_options
     from bionn.report.folder import write_config
+    from bionn.report.terminal import terminal
     from bionn.report.tuning import print_search, write_search
     from bionn.training import tuning
 
     data_options, training_options = split_options(options)
     search = make_search(inputs, data_options, training_options, options, dimensions)
     directory = _directory(out, inputs, overwrite)
-    console = Console(highlight=False, soft_wrap=True)
+    console = terminal(soft_wrap=True)
     console.print(f"searching: {', '.join(search.space)}", markup=False)
 
     def report(number: int, loss: float, best: float) -> None:

@@ -100,8 +100,15 @@ def read_samples(inputs: Source | Sequence[Source], options: DataOptions) -> Sam
 
 
 def as_list(inputs: Source | Sequence[Source]) -> list[Source]:
-    """One source or several, as a list."""
-    return [inputs] if isinstance(inputs, (str, Path, pd.DataFrame)) else list(inputs)
+    """One source or several, as a list.
+
+    Raises:
+        InputError: there is none.
+    """
+    sources = [inputs] if isinstance(inputs, (str, Path, pd.DataFrame)) else list(inputs)
+    if not sources:
+        raise InputError("inputs: a FASTA file or a table needed, none given; name one")
+    return sources
 
 
 def class_name(source: Source) -> str:
@@ -120,8 +127,6 @@ def _sources(inputs: Source | Sequence[Source], options: DataOptions) -> list[tu
     sources += [
         (s, part) for s, part in ((options.val, "val"), (options.test, "test")) if s is not None
     ]
-    if not sources:
-        raise InputError("inputs: a FASTA file or a table needed, none given; name one")
     for source in (*(source for source, _ in sources), options.labels, options.genome):
         if isinstance(source, (str, Path)):
             if str(source) == "-" or is_pipe(source):

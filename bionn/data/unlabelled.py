@@ -3,9 +3,8 @@
 from __future__ import annotations
 
 import sys
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import replace
-from functools import partial
 from pathlib import Path
 
 import numpy as np
@@ -19,7 +18,7 @@ from bionn.data.prepared import Encoder
 from bionn.data.regions import RegionCutter, needs_genome
 from bionn.data.samples import Source
 from bionn.errors import FormatError, InputError, did_you_mean
-from bionn.formats.fasta import BLOCK_RECORDS, IdRule, read_pieces
+from bionn.formats.fasta import BLOCK_RECORDS, FastaRecords, IdRule, read_pieces
 from bionn.formats.fasta import read_blocks as fasta_blocks
 from bionn.formats.fastq import is_fastq
 from bionn.formats.genome import Genome
@@ -76,19 +75,15 @@ def read_unlabelled(
         takes_sequences if is_pipe(inputs) else holds_sequences(inputs)
     ):
         if not takes_sequences:
-            raise InputError(
-                f"{inputs}: a table needed (this model takes features), FASTA found; name the table"
-            )
+            raise _no_table(inputs, "FASTA found; name the table")
         id_rule = reading.id_rule or "first"
-        yield from _records(Path(inputs), id_rule, rows, pieces, unique)
+        yield from record_blocks(_records(Path(inputs), id_rule, rows, pieces), unique)
     elif isinstance(inputs, (str, Path, pd.DataFrame)):
         tables = _tables(inputs, encoder, reading, rows, notes, told=given is not None)
         yield from _table_rows(tables, encoder, trained, given, unique, notes)
     else:
         if not takes_sequences:
-            raise InputError(
-                "inputs: a table needed (this model takes features), a list found; give a DataFrame"
-            )
+            raise _no_table("inputs", "a list found; give a DataFrame")
         wrong = next((item for item in inputs if not isinstance(item, str)), None)
         if wrong is not None:
             raise InputError(f"inputs: a list of sequences needed, {wrong!r} found in it")
@@ -131,9 +126,7 @@ def _regions(
             "out, or name the file .bed"
         )
     if not isinstance(encoder, SequenceEncoder):
-        raise InputError(
-            f"{inputs}: a table needed (this model takes features), BED regions found; name the table"
-        )
+        raise _no_table(inputs, "BED regions found; name the table")
     window = reading.window
     if window is None and not reading.regions and encoder.align is None:
         window = encoder.length
@@ -159,25 +152,34 @@ def _regions(
     notes += cutter.notes()
 
 
-def _records(
-    path: Path, id_rule: IdRule, rows: int, pieces: bool, unique: UniqueIds
-) -> Iterator[Block]:
-    last = ""
+def _records(path: Path, id_rule: IdRule, rows: int, pieces: bool) -> Iterator[FastaRecords]:
     if pieces and (is_pipe(path) or not is_fastq(path)):
-        read = read_pieces
-    else:
-        read = partial(fasta_blocks if is_pipe(path) else sequence_blocks, records=rows)
-    for records in read(path, id_rule=id_rule):
-        begun = records.ids[1:] if records.continues else records.ids
-        ids = [last] * records.continues + unique(begun)
+        return read_pieces(path, id_rule=id_rule)
+    read = fasta_blocks if is_pipe(path) else sequence_blocks
+    return read(path, id_rule=id_rule, records=rows)
+
+
+def record_blocks(
+    records: Iterable[FastaRecords], renamed: Callable[[list[str]], list[str]]
+) -> Iterator[Block]:
+    """Records of a file as samples; one that comes in pieces has its id in each of them.
+
+    Args:
+        records: some at a time.
+        renamed: told the ids of the records that begin among them, gives those that they are to have.
+    """
+    last = ""
+    for some_records in records:
+        begun = some_records.ids[some_records.continues :]
+        ids = [last] * some_records.continues + renamed(begun)
+        last = ids[-1]
         yield Block(
             ids,
-            records.where,
-            records.sequences,
-            continues=records.continues,
-            unfinished=records.unfinished,
+            some_records.where,
+            some_records.sequences,
+            continues=some_records.continues,
+            unfinished=some_records.unfinished,
         )
-        last = ids[-1]
 
 
 def _tables(

@@ -12,9 +12,7 @@ from pathlib import Path
 from bionn.errors import InputError
 from bionn.formats.fasta import IdRule, is_fasta, record_ids
 from bionn.formats.ids import UniqueIds
-from bionn.formats.text import Span, existing_file, is_pipe
-
-_GZIP = b"\x1f\x8b"
+from bionn.formats.text import GZIP_MAGIC, Span, existing_file, is_pipe
 
 
 @dataclass(frozen=True)
@@ -74,7 +72,7 @@ def _to_be_cut(path: str | Path) -> Path:
     what = "a pipe" if is_pipe(path) else "" if is_fasta(path) else "something else"
     if not what:
         with path.open("rb") as file:
-            what = "a compressed one" if file.read(2) == _GZIP else ""
+            what = "a compressed one" if file.read(2) == GZIP_MAGIC else ""
     if what:
         raise InputError(
             f"{path}: a FASTA file that is not compressed needed, to be shared among workers, {what} "

@@ -149,7 +149,7 @@ class Table:
             shown = ", ".join(self.columns[:12]) + (", ..." if len(self.columns) > 12 else "")
             hint = self.header_hint
             if self.samples is not None:
-                hint = "; it was read as genes x samples: if its rows are samples, leave orient out"
+                hint = "; it was read as genes x samples; if rows are samples: orient samples"
             elif self.ids is None and column in self.text(self.columns[0]):
                 hint = (
                     f"; a cell of column {self.columns[0]!r} is called so: if the table is genes x "

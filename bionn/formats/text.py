@@ -21,7 +21,8 @@ BLOCK = 1 << 17
 TABLE_SUFFIXES = frozenset({".csv", ".tsv", ".parquet", ".h5ad"})
 """Names that say that a file is a table, whatever it begins with."""
 
-_GZIP_MAGIC = b"\x1f\x8b"
+GZIP_MAGIC = b"\x1f\x8b"
+"""How a gzip-compressed file begins."""
 
 
 class TextBlock(NamedTuple):
@@ -153,7 +154,7 @@ def _bytes(path: Path, size: int, span: Span | None = None) -> Iterator[bytes]:
                 while raw := file.read(min(size, span.end - file.tell())):
                     yield raw
                 return
-            packed = file.peek(2)[:2] == _GZIP_MAGIC
+            packed = file.peek(2)[:2] == GZIP_MAGIC
             source = gzip.GzipFile(fileobj=file) if packed else file
             while raw := source.read(size):
                 yield raw

@@ -39,6 +39,16 @@ def test_every_verb_has_help(verb: str, capsys) -> None:
     assert "usage" in capsys.readouterr().out.lower()
 
 
+@pytest.mark.parametrize("verb", [verb for verb in VERBS if verb not in ("playground", "check")])
+def test_a_verb_alone_says_what_it_needs(verb: str, tmp_path: Path, monkeypatch, capsys) -> None:
+    monkeypatch.chdir(tmp_path)
+    assert main([verb]) == 2
+    message = capsys.readouterr().err
+    assert message.startswith(f"bionn {verb}: error: ")
+    assert message.count("\n") == 1
+    assert not list(tmp_path.iterdir())
+
+
 @pytest.mark.parametrize(
     ("arguments", "message"),
     [

@@ -68,7 +68,7 @@ def test_classes_are_predicted_one_column_at_a_time() -> None:
 
 def test_samples_that_were_read_as_genes_are_told(write: Write) -> None:
     path = write("t.csv", samples_with().to_csv(index=False))
-    with refused("no column 'y'", "if its rows are samples, leave orient out"):
+    with refused("no column 'y'", "if rows are samples: orient samples"):
         read_samples(path, DataOptions(target="y", orient="genes"))
 
 
