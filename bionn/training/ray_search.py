@@ -134,9 +134,6 @@ def search_on_ray(
     Raises:
         InputError: Ray is not installed, or no cluster answers.
     """
-    bare = Search(
-        search.samples, search.targets, search.split, search.data, search.training, search.space
-    )
     with ray_cluster(processes=workers) as ray:
         from ray.util.scheduling_strategies import NodeAffinitySchedulingStrategy
 
@@ -144,9 +141,9 @@ def search_on_ray(
         keeper = (
             ray.remote(Keeper)
             .options(num_cpus=0, scheduling_strategy=here)
-            .remote(bare, directory.resolve(), trials, deadline)
+            .remote(search, directory.resolve(), trials, deadline)
         )
-        shared = ray.put(bare)
+        shared = ray.put(search)
         task = ray.remote(work).options(num_cpus=1, max_retries=RESTARTS)
         jobs = [task.remote(shared, keeper, number) for number in range(workers)]
         while jobs:

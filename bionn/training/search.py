@@ -229,7 +229,7 @@ def starting_point(space: Space, data: DataOptions, training: TrainingOptions) -
 
 @dataclass(frozen=True)
 class Search:
-    """What is searched; plain data, so that other processes can take part.
+    """What is searched; other processes that take part are sent the data, and prepare them.
 
     Attributes:
         samples: the samples.
@@ -248,6 +248,10 @@ class Search:
     training: TrainingOptions
     space: Space
     _prepared: dict[str, Prepared] = field(default_factory=dict, repr=False, compare=False)
+
+    def __getstate__(self) -> dict[str, Any]:
+        """What other processes are sent: all but what each makes for itself."""
+        return self.__dict__ | {"_prepared": {}}
 
     def prepare(self, data: DataOptions) -> Prepared:
         """The set as these options encode it; made once for each encoding."""

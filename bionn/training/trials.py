@@ -179,16 +179,17 @@ def train_trial(
         Stopped: a signal came.
     """
     data, training = search.settle(values)
-    watch = Watch(judge, late)
     try:
-        trained = train(search.prepare(data), replace(training, refit=False), callbacks=[watch])
+        trained = train(
+            search.prepare(data), replace(training, refit=False), callbacks=[GiveUp(judge, late)]
+        )
     except KeyboardInterrupt:  # Optuna would take it for a failure, and the trial for made
         raise Stopped(signal.SIGINT) from None
     facts = {"epochs": trained.epochs, "best_epoch": trained.best_epoch}
     return trained.val_loss, facts | {"seconds": round(trained.seconds, 3)}
 
 
-class Watch(L.Callback):
+class GiveUp(L.Callback):
     """Gives a trial up that does worse than most others did, or for which there is no time.
 
     Args:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import math
 import multiprocessing
 import time
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -153,7 +153,7 @@ def _search_here(
     jobs = [
         others.Process(
             target=_work,
-            args=(replace(search, _prepared={}), directory, workers),
+            args=(search, directory, workers),
             kwargs=bounds | {"worker": number},
         )
         for number in range(1, workers)

@@ -14,7 +14,7 @@ from bionn.cli.main import main
 from bionn.errors import InputError
 from bionn.report import tuned
 from bionn.report.unfinished import unfinished_folder
-from bionn.training.trials import Watch
+from bionn.training.trials import GiveUp
 from bionn.training.tuning import tune
 from tests.end_to_end.test_resume import Killed, left_in
 from tests.small_sets import expression
@@ -117,7 +117,7 @@ def test_a_run_killed_in_its_search_or_after_is_resumed(
         return call
 
     with monkeypatch.context() as patch:
-        patch.setattr(Watch, "on_validation_end", counted(Watch.on_validation_end))  # 3 a trial
+        patch.setattr(GiveUp, "on_validation_end", counted(GiveUp.on_validation_end))  # 3 a trial
         patch.setattr("bionn.pipeline.train_ensemble", counted(bionn.pipeline.train_ensemble))
         with pytest.raises(Killed):
             run(out=tmp_path / "cut")

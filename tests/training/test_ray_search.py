@@ -2,6 +2,7 @@
 
 import sys
 from collections.abc import Iterator
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -13,7 +14,7 @@ from bionn.report.tuning import trial_table
 from bionn.training.fit import train
 from bionn.training.ray_search import Keeper
 from bionn.training.tuning import tune
-from tests.training.test_tuning import REGRESSION, replace, search_over
+from tests.training.test_tuning import REGRESSION, search_over
 
 
 @pytest.fixture(scope="module")

@@ -1,5 +1,6 @@
 """A search: begins at the defaults, sees no test row, follows its seed, goes on where it stopped."""
 
+import pickle
 import signal
 import sys
 from dataclasses import replace
@@ -16,7 +17,7 @@ from bionn.report.tuning import importances, trial_table, write_search
 from bionn.training.fit import train
 from bionn.training.options import TrainingOptions
 from bionn.training.search import Choice, Range, Search, Space
-from bionn.training.trials import STARTUP_TRIALS, Watch
+from bionn.training.trials import STARTUP_TRIALS, GiveUp
 from bionn.training.tuning import tune
 from tests.small_sets import prepared
 
@@ -92,7 +93,7 @@ def test_a_search_that_is_cut_short_ends_as_if_it_had_not_been(tmp_path: Path, m
         if cut is not None:
             tune(search_over(), tmp_path / name, trials=cut - 1)
             with monkeypatch.context() as patch:
-                patch.setattr(Watch, "on_validation_end", _stop)
+                patch.setattr(GiveUp, "on_validation_end", _stop)
                 with pytest.raises(Stopped):
                     tune(search_over(), tmp_path / name, trials=many)
         table = trial_table(tune(search_over(), tmp_path / name, trials=many).study)
@@ -207,3 +208,14 @@ def test_without_optuna_the_remedy_is_told(tmp_path: Path, monkeypatch) -> None:
     monkeypatch.setitem(sys.modules, "optuna", None)
     with pytest.raises(InputError, match=r"pip install 'bionn\[tune\]'"):
         tune(search_over(), tmp_path, trials=1)
+
+
+def test_what_other_processes_are_sent_is_not_what_each_can_make() -> None:
+    search = search_over()
+    alone = len(pickle.dumps(search))
+    prepared_here = search.prepare(search.data)
+    sent = pickle.loads(pickle.dumps(search))
+    assert len(pickle.dumps(search)) == alone
+    assert sent.digest() == search.digest()
+    assert torch.equal(sent.prepare(search.data).inputs, prepared_here.inputs)
+    assert search.prepare(search.data) is prepared_here
