@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import signal
 import time
 import warnings
@@ -16,6 +17,7 @@ import numpy as np
 from bionn.errors import InputError, Stopped
 from bionn.training.fit import train
 from bionn.training.search import Search, suggest
+from bionn.validation import calibrated_loss
 
 if TYPE_CHECKING:
     import optuna
@@ -171,7 +173,8 @@ def train_trial(
     """Train with these values.
 
     Returns:
-        The validation loss of the best epoch, and ``epochs``, ``best_epoch`` and ``seconds``.
+        The validation loss of the best epoch, a classifier's with the temperature that a run would
+        apply, and ``epochs``, ``best_epoch`` and ``seconds``.
 
     Raises:
         TrialPruned: the trial was given up.
@@ -179,14 +182,16 @@ def train_trial(
         Stopped: a signal came.
     """
     data, training = search.settle(values)
+    prepared = search.prepare(data)
     try:
-        trained = train(
-            search.prepare(data), replace(training, refit=False), callbacks=[GiveUp(judge, late)]
-        )
+        trained = train(prepared, replace(training, refit=False), callbacks=[GiveUp(judge, late)])
     except KeyboardInterrupt:  # Optuna would take it for a failure, and the trial for made
         raise Stopped(signal.SIGINT) from None
     facts = {"epochs": trained.epochs, "best_epoch": trained.best_epoch}
-    return trained.val_loss, facts | {"seconds": round(trained.seconds, 3)}
+    loss = trained.val_loss
+    if prepared.targets.task != "regression" and math.isfinite(loss):
+        loss = calibrated_loss(trained.selected, prepared, calibrate=training.calibrate)
+    return loss, facts | {"seconds": round(trained.seconds, 3)}
 
 
 class GiveUp(L.Callback):

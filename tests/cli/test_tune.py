@@ -1,5 +1,6 @@
 """``bionn tune``: a search from the command line, and a run with what it found."""
 
+import json
 from pathlib import Path
 
 import pandas as pd
@@ -33,8 +34,8 @@ def test_a_search_writes_a_configuration_that_runs(tmp_path: Path, table: str, c
     assert all(len(line) <= 80 for line in shown.splitlines() if "│" in line)
     run = tmp_path / "run"
     assert main(["run", "--config", str(out / "best.yaml"), "--out", str(run)]) == 0
-    log = pd.read_csv(run / "metrics.csv")
-    assert log["val_loss"].min() == pytest.approx(trials["val_loss"].min(), rel=1e-4)
+    reported = json.loads((run / "metrics.json").read_text())["val"]["loss"]
+    assert reported == pytest.approx(trials["val_loss"].min(), rel=1e-4)
     assert main([*command, "--trials", "4"]) == 0
     assert len(pd.read_csv(out / "trials.tsv", sep="\t")) == 4
     assert main([*command, "--trials", "1", "--overwrite"]) == 0

@@ -55,6 +55,26 @@ def test_the_best_trial_is_no_worse_and_trains_again_to_its_loss(tmp_path: Path)
     assert again.val_loss == pytest.approx(tuned.val_loss)
 
 
+def test_classifiers_are_compared_at_their_best_temperature(tmp_path: Path) -> None:
+    search = search_over(BINARY, calibrate=True, max_epochs=30, learning_rate=0.1)
+    tuned = tune(search, tmp_path, trials=1)
+    trained = train(BINARY, replace(tuned.training, refit=False))
+    rows = BINARY.split.val
+    logits = torch.as_tensor(trained.selected(BINARY.inputs[torch.from_numpy(rows)])).double()
+    truth = torch.from_numpy(BINARY.targets.values[rows]).double()
+    loss = torch.nn.functional.binary_cross_entropy_with_logits
+    scaled = [loss(logits[:, 0] / t, truth).item() for t in np.geomspace(0.05, 20, 4001)]
+    assert tuned.val_loss == pytest.approx(min(scaled), rel=1e-4)
+    assert tuned.val_loss < trained.val_loss
+    (tmp_path / "plain").mkdir()
+    plain = tune(
+        search_over(BINARY, calibrate=False, max_epochs=30, learning_rate=0.1),
+        tmp_path / "plain",
+        trials=1,
+    )
+    assert plain.val_loss == pytest.approx(trained.val_loss, rel=1e-5)
+
+
 def test_the_outcome_follows_from_the_seed(tmp_path: Path) -> None:
     tables = []
     for name, seed in (("a", 3), ("b", 3), ("c", 4)):
