@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
 
 import numpy as np
@@ -22,6 +22,7 @@ from bionn.comparison import (
 )
 from bionn.conformal import average_coverage, coverage_of_intervals, coverage_of_sets
 from bionn.data.prepared import Prepared
+from bionn.formats.output import AT_ONCE
 from bionn.metrics import CLASSIFICATION, REGRESSION, main_score
 from bionn.models.decision import Decision, called
 from bionn.models.heads import TaskKind, objective
@@ -160,35 +161,36 @@ def compared(
     return {} if best is None else {"comparison": {"baseline": best} | found[best]}
 
 
-def prediction_table(
+def prediction_tables(
     predictor: Predictor, prepared: Prepared, *, selected: Predictor | None = None
-) -> pd.DataFrame:
-    """``id split target prediction ...`` for every row of the split, in file order.
+) -> Iterator[pd.DataFrame]:
+    """``id split target prediction ...`` for the rows of the split, some at a time, in file order.
 
     Args:
         predictor: the model to use.
         prepared: the data.
         selected: the model for the validation rows, where ``predictor`` was refitted on them.
     """
-    parts = np.array(prepared.split.parts(len(prepared.samples)))
-    rows = np.flatnonzero(parts != "drop")
-    ids = np.array(prepared.samples.ids, dtype=object)[rows]
-    inputs = prepared.inputs[torch.from_numpy(rows)]
-    outputs = predictor.outputs(inputs)
-    if selected is not None:
+    samples, targets = prepared.samples, prepared.targets
+    parts = np.array(prepared.split.parts(len(samples)), dtype=object)
+    kept = np.flatnonzero(parts != "drop")
+    for start in range(0, len(kept), AT_ONCE):
+        rows = kept[start : start + AT_ONCE]
+        inputs = prepared.inputs[torch.from_numpy(rows)]
+        outputs = predictor.outputs(inputs)
         in_val = parts[rows] == "val"
-        outputs[in_val] = selected.outputs(inputs[torch.from_numpy(in_val)])
-    frame = predictor.frame(list(ids), outputs)
-    frame.insert(1, "split", parts[rows])
-    targets = prepared.targets
-    if targets.task == "regression":
-        for column, name in enumerate(targets.names):
-            label = "target" if len(targets.names) == 1 else f"target_{name}"
-            frame.insert(2 + column, label, targets.values[rows, column])
-    else:
-        names = np.asarray(targets.classes, dtype=object)
-        frame.insert(2, "target", names[targets.values[rows]])
-    return frame
+        if selected is not None and in_val.any():
+            outputs[in_val] = selected.outputs(inputs[torch.from_numpy(in_val)])
+        frame = predictor.frame(samples.table["id"].iloc[rows].to_numpy(), outputs)
+        frame.insert(1, "split", parts[rows])
+        if targets.task == "regression":
+            for column, name in enumerate(targets.names):
+                label = "target" if len(targets.names) == 1 else f"target_{name}"
+                frame.insert(2 + column, label, targets.values[rows, column])
+        else:
+            names = np.asarray(targets.classes, dtype=object)
+            frame.insert(2, "target", names[targets.values[rows]])
+        yield frame
 
 
 def average_folds(

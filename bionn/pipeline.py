@@ -26,7 +26,7 @@ from bionn.data.samples import DataOptions, Source
 from bionn.data.splits import make_splits
 from bionn.data.targets import find_targets
 from bionn.errors import InputError, did_you_mean
-from bionn.evaluate import average_folds, evaluate, prediction_table, trust, uncertainty
+from bionn.evaluate import average_folds, evaluate, prediction_tables, trust, uncertainty
 from bionn.explain.folder import write_explanations
 from bionn.formats.output import write_json, write_table
 from bionn.predict import Predictor
@@ -259,7 +259,7 @@ def train_and_test(
     if told is not None:
         metrics["tuning"] = told
     metrics["subgroups"] = subgroups(predictor, prepared, identity=identity, seed=settled.seed)
-    write_table(prediction_table(predictor, prepared, selected=selected), own / "predictions.tsv")
+    write_table(prediction_tables(predictor, prepared, selected=selected), own / "predictions.tsv")
     write_json(metrics, own / "metrics.json")
     if explain:
         write_explanations(own, predictor, prepared)

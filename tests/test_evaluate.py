@@ -1,6 +1,7 @@
 """Losses, scores and the table of predictions against scikit-learn and SciPy on the same arrays."""
 
 import numpy as np
+import pandas as pd
 import pytest
 import torch
 from scipy import stats
@@ -9,7 +10,7 @@ from sklearn import metrics as sk
 from bionn.data.modules import load_prepared
 from bionn.data.prepared import Prepared
 from bionn.data.samples import DataOptions
-from bionn.evaluate import evaluate, prediction_table
+from bionn.evaluate import evaluate, prediction_tables
 from bionn.metrics import REGRESSION
 from bionn.models import MLP
 from bionn.models.layers import set_code_table
@@ -101,7 +102,7 @@ def test_regression_loss_is_in_standard_units_and_scores_in_the_targets_own() ->
 @pytest.mark.parametrize("kind", ["binary", "multiclass", "regression"])
 def test_the_table_has_every_row_of_the_split_in_file_order(kind: str) -> None:
     predictor, data, _ = trained(kind)
-    table = prediction_table(predictor, data)
+    table = pd.concat(prediction_tables(predictor, data))
     assert table["id"].tolist() == data.samples.ids
     for part in ("train", "val", "test"):
         assert np.flatnonzero(table["split"] == part).tolist() == getattr(data.split, part).tolist()
@@ -116,11 +117,23 @@ def test_the_table_has_every_row_of_the_split_in_file_order(kind: str) -> None:
         assert table["target"].tolist() == [classes[k] for k in data.targets.values]
 
 
+@pytest.mark.parametrize("kind", ["multiclass", "regression"])
+def test_the_table_comes_in_parts(kind: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    predictor, data, _ = trained(kind)
+    other, _, _ = trained(kind)
+    torch.nn.init.ones_(next(other.model.parameters()))
+    (whole,) = prediction_tables(predictor, data, selected=other)
+    monkeypatch.setattr("bionn.evaluate.AT_ONCE", 7)
+    parts = list(prediction_tables(predictor, data, selected=other))
+    assert [len(part) for part in parts[:-1]] == [7] * (len(parts) - 1)
+    pd.testing.assert_frame_equal(pd.concat(parts, ignore_index=True), whole)
+
+
 def test_rows_left_out_of_the_folds_are_not_in_the_table() -> None:
     frame = sequences()[["id", "sequence", "label"]]
     frame["fold"] = ["drop" if row == 5 else str(row % 3) for row in range(len(frame))]
     data = load_prepared(frame, DataOptions(target="label", fold_column="fold"))
     model = MLP((4, 12), (), 1)
     set_code_table(model, data.code_table)
-    table = prediction_table(Predictor(model, data.manifest()), data)
+    table = pd.concat(prediction_tables(Predictor(model, data.manifest()), data))
     assert table["id"].tolist() == [name for name in frame["id"] if name != "s5"]

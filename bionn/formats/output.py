@@ -10,7 +10,7 @@ import errno
 import json
 import os
 import tempfile
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from io import TextIOWrapper
 from itertools import groupby
 from pathlib import Path
@@ -24,6 +24,9 @@ from bionn.formats.digits import BLANK, six_digits
 
 NO_ROOM = (errno.ENOSPC, errno.EDQUOT, errno.EFBIG)
 """What a write that found no room on its disk, in its quota or below its limit fails with."""
+
+AT_ONCE = 2**16
+"""Rows of a table whose text is in memory at once."""
 
 
 @contextlib.contextmanager
@@ -78,10 +81,19 @@ def sync(path: str | Path) -> None:
         os.close(handle)
 
 
-def write_table(frame: pd.DataFrame, path: str | Path) -> None:
-    """Write a TSV without the index, numbers with 6 significant digits."""
+def write_table(frames: pd.DataFrame | Iterable[pd.DataFrame], path: str | Path) -> None:
+    """Write a TSV without the index, numbers with 6 significant digits.
+
+    Args:
+        frames: the table, or parts of it one below the other, at least one.
+        path: the file.
+    """
     with replacing(path) as file:
-        file.write(header_text(list(frame.columns)) + rows_text(frame))
+        for number, frame in enumerate([frames] if isinstance(frames, pd.DataFrame) else frames):
+            if number == 0:
+                file.write(header_text(list(frame.columns)))
+            for start in range(0, len(frame), AT_ONCE):
+                file.write(rows_text(frame.iloc[start : start + AT_ONCE]))
 
 
 def header_text(names: Sequence[str], *, separator: str = "\t") -> str:
