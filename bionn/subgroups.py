@@ -11,6 +11,7 @@ import torch
 from bionn.bootstrap import RESAMPLES, Resamples, resample, weighted_scores
 from bionn.comparison import interval
 from bionn.data.prepared import Prepared
+from bionn.formats.output import AT_ONCE
 from bionn.models.decision import called
 from bionn.predict import Predictor
 from bionn.preprocess.sequences import SequenceEncoder
@@ -105,9 +106,7 @@ def _divisions(prepared: Prepared, identity: np.ndarray | None) -> Iterator[Divi
         if len(np.unique(lengths)) > 1:
             yield "length", *_pieces(lengths, "{:.0f}")
         if prepared.encoder.symbols.letters in ("ACGT", "ACGU"):
-            codes = prepared.inputs.numpy()
-            strong = ((codes == 1) | (codes == 2)).sum(axis=1)
-            yield "GC", *_pieces(strong / (codes < 4).sum(axis=1).clip(min=1), "{:.2f}")
+            yield "GC", *_pieces(_strong_share(prepared.inputs.numpy()), "{:.2f}")
     for role in ("group", "batch"):
         column = samples.column(role)
         if column is not None:
@@ -116,6 +115,21 @@ def _divisions(prepared: Prepared, identity: np.ndarray | None) -> Iterator[Divi
                 yield role, names, places
     if identity is not None:
         yield "identity", IDENTITY_NAMES, identity_bins(identity)
+
+
+def _strong_share(codes: np.ndarray) -> np.ndarray:
+    """The share of C and G, codes 1 and 2, among the four letters of each row ``(N, L)``.
+
+    Example:
+        >>> _strong_share(np.array([[0, 1, 2, 4], [3, 3, 3, 2]], dtype=np.uint8)).tolist()
+        [0.6666666666666666, 0.25]
+    """
+    shares = np.empty(len(codes))
+    for start in range(0, len(codes), AT_ONCE):
+        some = codes[start : start + AT_ONCE]
+        strong = np.count_nonzero((some == 1) | (some == 2), axis=1)
+        shares[start : start + AT_ONCE] = strong / np.count_nonzero(some < 4, axis=1).clip(min=1)
+    return shares
 
 
 def _pieces(values: np.ndarray, form: str) -> tuple[list[str], np.ndarray]:
