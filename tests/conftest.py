@@ -29,6 +29,15 @@ settings.register_profile("bionn", derandomize=True, database=None, deadline=Non
 settings.load_profile("bionn")
 
 
+def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
+    """Leave tests marked ``ray`` to ``tests/test_on_ray.py``, unless ``-m ray`` asks for them."""
+    if config.getoption("markexpr") != "ray":
+        left = [item for item in items if item.get_closest_marker("ray")]
+        if left:
+            items[:] = [item for item in items if item not in left]
+            config.hook.pytest_deselected(items=left)
+
+
 @pytest.fixture
 def write(tmp_path: Path) -> Callable[[str, str | bytes], Path]:
     """``write(name, content)`` puts a file, byte for byte, into the test's own folder."""

@@ -72,6 +72,7 @@ def test_windows_of_long_sequences(folder: Path, monkeypatch) -> None:
     )
 
 
+@pytest.mark.ray
 def test_a_worker_of_ray_that_is_killed_loses_no_row(
     folder: Path, alone: pd.DataFrame, monkeypatch
 ) -> None:
@@ -100,7 +101,7 @@ def begin_dying(work: Work, workers: int, numbers: object) -> None:
     sharded._worker = Dying(work)
 
 
-@pytest.mark.parametrize("engine", ["local", "ray"])
+@pytest.mark.parametrize("engine", ["local", pytest.param("ray", marks=pytest.mark.ray)])
 def test_a_fault_is_told_as_one_process_tells_it(engine: str, folder: Path, tmp_path) -> None:
     text = (folder / "new.fa").read_text()
     (tmp_path / "new.fa").write_text(text.replace("\n>s40000\n", "\n>s40000\n*"))

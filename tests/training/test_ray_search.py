@@ -23,6 +23,7 @@ def cluster() -> Iterator[None]:
         yield
 
 
+@pytest.mark.ray
 def test_workers_share_a_study(tmp_path: Path, cluster: None) -> None:
     told: list[int] = []
     search = search_over(max_epochs=4)
@@ -41,6 +42,7 @@ def test_workers_share_a_study(tmp_path: Path, cluster: None) -> None:
     assert ray.is_initialized()  # it was there before
 
 
+@pytest.mark.ray
 def test_one_worker_finds_what_a_local_one_finds(tmp_path: Path, cluster: None) -> None:
     tables = []
     for engine in ("local", "ray"):
@@ -50,6 +52,7 @@ def test_one_worker_finds_what_a_local_one_finds(tmp_path: Path, cluster: None) 
     assert tables[0].equals(tables[1])
 
 
+@pytest.mark.ray
 def test_when_the_time_is_up_one_trial_is_there(tmp_path: Path, cluster: None) -> None:
     tuned = tune(search_over(), tmp_path, minutes=1e-6, workers=1, engine="ray")
     assert [trial.state.name for trial in tuned.study.trials] == ["COMPLETE"]
