@@ -13,7 +13,6 @@ import torch
 from lightning.pytorch.strategies import FSDPStrategy, ModelParallelStrategy
 from lightning.pytorch.trainer.states import TrainerFn
 from torch import Tensor
-from torch.nn.utils import clip_grads_with_norm_
 from torch.optim import Optimizer
 from torch.optim.lr_scheduler import OneCycleLR
 
@@ -41,7 +40,8 @@ from bionn.tasks.processes import (
     share_of_mean,
     summing,
 )
-from bionn.tasks.steps import GradientNorms, StepLosses, with_gradients
+from bionn.tasks.slim_loop import slim_down
+from bionn.tasks.steps import GradientNorms, StepLosses, clip_by_norm, with_gradients
 
 Schedule = Literal["constant", "one_cycle"]
 WARM_UP = 0.1
@@ -134,7 +134,8 @@ class Task(L.LightningModule):
 
     def setup(self, stage: str) -> None:
         """Learn from the data module, if it knows, what codes stand for and which features they give."""
-        del stage
+        if stage == "fit":
+            slim_down(self.trainer)
         data = getattr(self.trainer, "datamodule", None)
         found = getattr(data, "task", self.kind)
         if found != self.kind:
@@ -231,8 +232,9 @@ class Task(L.LightningModule):
         """
         del batch_idx
         loss = outputs.get("own_loss")
-        if loss is None:  # Lightning's is divided by the batches of a step
-            loss = outputs["loss"] * self.trainer.accumulate_grad_batches
+        if loss is None:
+            loss, batches = outputs["loss"], self.trainer.accumulate_grad_batches
+            loss = loss if batches == 1 else loss * batches  # Lightning has divided it by them
         self._train_losses.add(loss, evidence(batch.targets))
         if self.trainer.is_last_batch:
             self._epoch_losses = self.losses_of_epoch()
@@ -246,12 +248,13 @@ class Task(L.LightningModule):
         gradient_clip_algorithm: str | None = None,
     ) -> None:
         """Clip as Lightning would, and keep the norms by parameter, which clipping needs anyway."""
+        if not gradient_clip_val and not self.gradient_norms.wanted:
+            return
         parameters = with_gradients(optimizer)
         if parameters and not isinstance(self.trainer.strategy, SHARDED):
             norms = self.gradient_norms.add(self.model, parameters)
             if gradient_clip_val and gradient_clip_algorithm != "value":
-                total = torch.linalg.vector_norm(norms)
-                clip_grads_with_norm_(parameters, gradient_clip_val, total)
+                clip_by_norm(parameters, gradient_clip_val, torch.linalg.vector_norm(norms))
                 return
         self.clip_gradients(optimizer, gradient_clip_val, gradient_clip_algorithm)
 

@@ -1,11 +1,18 @@
-"""AdamW that sees each tensor as it lies in memory, so that no layout costs it copies."""
+"""AdamW that sees each tensor as it lies in memory, and asks in each step but for what can change."""
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from typing import Any
 
 import torch
 from torch import Tensor
+from torch.optim import Optimizer
+from torch.optim.optimizer import _global_optimizer_post_hooks, _global_optimizer_pre_hooks
+
+_torchs = torch.optim.AdamW.step
+if not getattr(_torchs, "hooked", False):  # as torch does when the first AdamW is made
+    _torchs = Optimizer.profile_hook_step(_torchs)
 
 
 class AdamW(torch.optim.AdamW):
@@ -16,6 +23,9 @@ class AdamW(torch.optim.AdamW):
     contiguous. The step is the same number by number, so it is given views whose dimensions are
     sorted as memory is. States keep the shapes and strides of their parameters, as torch has them.
 
+    Where the step is fused, has no hooks and is not profiled, torch's kernel is called without what
+    torch does around it, which costs as much as the kernel itself for a hundred thousand numbers.
+
     Example:
         >>> weight = torch.nn.Parameter(torch.ones(3, 2).t())
         >>> weight.grad = torch.ones(3, 2).t()
@@ -23,6 +33,65 @@ class AdamW(torch.optim.AdamW):
         >>> weight.shape, round(weight.mean().item(), 4)
         (torch.Size([2, 3]), 0.9)
     """
+
+    @torch.no_grad()
+    def step(self, closure: Callable[[], Any] | None = None) -> Any:
+        """Take a step; what the closure, which computes gradients, returned."""
+        if self._is_watched() or not all(_is_plain(group) for group in self.param_groups):
+            return _torchs(self, closure)
+        loss = None
+        if closure is not None:
+            with torch.enable_grad():
+                loss = closure()
+        gathered = [self._gathered(group) for group in self.param_groups]
+        if any(lists is None for lists in gathered):  # a first step above all
+            _torchs(self)
+            return loss
+        for group, lists in zip(self.param_groups, gathered, strict=True):
+            if lists is not None and lists[0]:
+                _step_fused(group, *lists)
+        return loss
+
+    step.hooked = True  # pyright: ignore[reportFunctionMemberAccess] - torch need not wrap it
+
+    def zero_grad(self, set_to_none: bool = True) -> None:
+        """Forget the gradients."""
+        if not set_to_none or torch.autograd._profiler_enabled():  # pyright: ignore[reportPrivateImportUsage]
+            super().zero_grad(set_to_none)
+            return
+        for group in self.param_groups:
+            for parameter in group["params"]:
+                parameter.grad = None
+
+    def _is_watched(self) -> bool:
+        """Whether somebody wants to know of the step, or to take part in it."""
+        return bool(
+            torch.autograd._profiler_enabled()  # pyright: ignore[reportPrivateImportUsage]
+            or torch.compiler.is_compiling()
+            or self._optimizer_step_pre_hooks
+            or self._optimizer_step_post_hooks
+            or _global_optimizer_pre_hooks
+            or _global_optimizer_post_hooks
+            or hasattr(self, "grad_scale")
+            or hasattr(self, "found_inf")
+        )
+
+    def _gathered(self, group: dict[str, Any]) -> tuple[list[Tensor], ...] | None:
+        """Parameters, gradients, both averages and steps of a group; None: torch has to look closer."""
+        lists: tuple[list[Tensor], ...] = ([], [], [], [], [])
+        kind = None
+        for parameter in group["params"]:
+            gradient = parameter.grad
+            if gradient is None:
+                continue
+            state = self.state.get(parameter)
+            kind = kind or (parameter.dtype, parameter.device)
+            if not state or gradient.is_sparse or (parameter.dtype, parameter.device) != kind:
+                return None
+            same = (parameter, gradient, state["exp_avg"], state["exp_avg_sq"])
+            for tensors, tensor in zip(lists, (*as_stored(*same), state["step"]), strict=True):
+                tensors.append(tensor)
+        return lists
 
     def _init_group(self, group: dict[str, Any], *lists: list[Tensor]) -> bool:
         """Parameters, gradients, states and steps of a group; as torch does, then as views."""
@@ -32,6 +101,44 @@ class AdamW(torch.optim.AdamW):
             for tensors, view in zip(alike, as_stored(*same), strict=True):
                 tensors[place] = view
         return complex_numbers
+
+
+def _is_plain(group: dict[str, Any]) -> bool:
+    """Whether a group's step is torch's fused one, and nothing more."""
+    return bool(
+        group["fused"]
+        and group["decoupled_weight_decay"]
+        and type(group["lr"]) is float
+        and not (group["amsgrad"] or group["maximize"] or group["capturable"])
+    )
+
+
+def _step_fused(
+    group: dict[str, Any],
+    parameters: list[Tensor],
+    gradients: list[Tensor],
+    averages: list[Tensor],
+    squares: list[Tensor],
+    steps: list[Tensor],
+) -> None:
+    """What ``torch.optim.adam`` comes to for one device and dtype."""
+    beta1, beta2 = group["betas"]
+    torch._foreach_add_(steps, 1)  # pyright: ignore[reportPrivateImportUsage]
+    torch._fused_adamw_(  # pyright: ignore[reportPrivateImportUsage]
+        parameters,
+        gradients,
+        averages,
+        squares,
+        [],
+        steps,
+        lr=group["lr"],
+        beta1=beta1,
+        beta2=beta2,
+        weight_decay=group["weight_decay"],
+        eps=group["eps"],
+        amsgrad=False,
+        maximize=False,
+    )
 
 
 def as_stored(*tensors: Tensor) -> tuple[Tensor, ...]:

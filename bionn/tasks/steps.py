@@ -6,6 +6,7 @@ from collections.abc import Sequence
 
 import torch
 from torch import Tensor
+from torch.nn.utils import clip_grads_with_norm_
 from torch.optim import Optimizer
 
 from bionn.tasks.processes import process_count, process_rank, summed
@@ -73,9 +74,11 @@ class GradientNorms:
     Attributes:
         names: of the P parameters; empty before the first step.
         steps: ``(P,)`` for each step of the epoch.
+        wanted: whether somebody asks for them; else there are none but where gradients are clipped.
     """
 
     def __init__(self) -> None:
+        self.wanted = False
         self.names: list[str] = []
         self.steps: list[Tensor] = []
         self._ended: list[Tensor] = []
@@ -103,3 +106,16 @@ class GradientNorms:
 def with_gradients(optimizer: Optimizer) -> list[torch.nn.Parameter]:
     """The parameters that an optimiser is about to step on."""
     return [p for group in optimizer.param_groups for p in group["params"] if p.grad is not None]
+
+
+def clip_by_norm(parameters: Sequence[torch.nn.Parameter], most: float, norm: Tensor) -> None:
+    """Scale gradients down to a norm, if theirs is larger.
+
+    Args:
+        parameters: that have gradients.
+        most: the norm.
+        norm: of all gradients together.
+    """
+    # torch multiplies them by 1 where nothing is to be done, as it does not wait for a device
+    if norm.device.type != "cpu" or not float(norm + 1e-6) <= most:
+        clip_grads_with_norm_(parameters, most, norm)

@@ -81,7 +81,8 @@ class Watch(L.Callback):
         return told if self.memory is None else [self.memory, *told]
 
     def on_train_start(self, trainer: L.Trainer, pl_module: L.LightningModule) -> None:
-        """Remember the weights that training begins with, or goes on with."""
+        """Ask for norms; remember the weights that training begins with, or goes on with."""
+        _task(pl_module).gradient_norms.wanted = True
         if _is_whole(trainer):
             self._good = _copied(_task(pl_module).model)
 

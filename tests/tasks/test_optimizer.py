@@ -80,3 +80,71 @@ def test_what_no_order_makes_contiguous_is_left_alone() -> None:
     assert as_stored(sliced) == (sliced,)
     one, other = torch.zeros(3, 2), torch.zeros(2, 3).t()
     assert all(a is b for a, b in zip(as_stored(other, one), (other, one), strict=True))
+
+
+def mixed(kind: type[torch.optim.AdamW]) -> list[Tensor]:
+    """Weights after steps of two groups, one of two dtypes, whose gradients are not always there."""
+    generator = torch.Generator().manual_seed(0)
+    weights = [torch.nn.Parameter(torch.randn(3, 2, generator=generator)) for _ in range(4)]
+    weights[1] = torch.nn.Parameter(weights[1].detach().double())
+    groups = [{"params": weights[:2]}, {"params": weights[2:], "weight_decay": 0.5, "lr": 0.3}]
+    optimizer = kind(groups, lr=0.1, fused=True)  # pyright: ignore[reportArgumentType]
+    for step in range(6):
+
+        def closure(step: int = step) -> float:
+            optimizer.zero_grad()
+            total = sum((weight.double() ** 2).sum() for weight in weights[step % 3 :])
+            assert isinstance(total, Tensor)
+            total.backward()
+            return float(total.detach())
+
+        assert optimizer.step(closure) > 0
+        optimizer.param_groups[0]["lr"] *= 0.9
+    return list(weights)
+
+
+def test_groups_dtypes_closures_and_missing_gradients_are_torchs() -> None:
+    for one, other in zip(mixed(AdamW), mixed(torch.optim.AdamW), strict=True):
+        assert torch.equal(one, other)
+
+
+def test_hooks_of_a_step_are_called() -> None:
+    weight = torch.nn.Parameter(torch.ones(2))
+    optimizer = AdamW([weight], fused=True)
+    told: list[str] = []
+    before = optimizer.register_step_pre_hook(lambda *_: told.append("before"))
+    after = optimizer.register_step_post_hook(lambda *_: told.append("after"))
+    for _ in range(2):
+        weight.grad = torch.ones(2)
+        optimizer.step()
+    assert told == ["before", "after"] * 2
+    before.remove()
+    after.remove()
+    optimizer.step()
+    assert len(told) == 4
+    assert optimizer.state[weight]["step"] == 3
+
+
+def test_a_scaler_of_gradients_is_heeded() -> None:
+    def stepped_by(kind: type[torch.optim.AdamW]) -> Tensor:
+        weight = torch.nn.Parameter(torch.ones(2))
+        optimizer = kind([weight], lr=0.1, fused=True)
+        for overflow in (0.0, 1.0, 0.0):
+            weight.grad = torch.tensor([2.0, -6.0])
+            optimizer.grad_scale = torch.tensor(2.0)  # pyright: ignore[reportAttributeAccessIssue]
+            optimizer.found_inf = torch.tensor(overflow)  # pyright: ignore[reportAttributeAccessIssue]
+            optimizer.step()
+        assert optimizer.state[weight]["step"] == 2
+        return weight
+
+    assert torch.equal(stepped_by(AdamW), stepped_by(torch.optim.AdamW))
+
+
+def test_gradients_are_forgotten_or_set_to_zero() -> None:
+    weight = torch.nn.Parameter(torch.ones(2))
+    optimizer = AdamW([weight], fused=True)
+    weight.grad = torch.ones(2)
+    optimizer.zero_grad(set_to_none=False)
+    assert torch.equal(weight.grad, torch.zeros(2))
+    optimizer.zero_grad()
+    assert weight.grad is None
