@@ -240,15 +240,18 @@ def regroup(
     """Titles and sequences in blocks of so many, or of :data:`BLOCK_SYMBOLS` symbols."""
     titles: list[str] = []
     sequences: list[str] = []
+    symbols = 0
     for more_titles, more_sequences in batches:
         titles += more_titles
         sequences += more_sequences
+        symbols += sum(map(len, more_sequences))
         while len(titles) >= records:
             yield titles[:records], sequences[:records]
             del titles[:records], sequences[:records]
-        if sum(map(len, sequences)) >= BLOCK_SYMBOLS:
+            symbols = sum(map(len, sequences))
+        if symbols >= BLOCK_SYMBOLS:
             yield titles, sequences
-            titles, sequences = [], []
+            titles, sequences, symbols = [], [], 0
     if titles:
         yield titles, sequences
 
