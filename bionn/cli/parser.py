@@ -14,6 +14,9 @@ from typing import Any, NoReturn
 from bionn.errors import InputError, InputWarning, did_you_mean
 from bionn.formats.escape import printable
 
+_MOST = 2000
+"""Characters of a message: the place and the need stand at its beginning, the remedy at its end."""
+
 
 class Parser(argparse.ArgumentParser):
     """An ``ArgumentParser`` without abbreviations whose errors are :class:`InputError`."""
@@ -155,5 +158,8 @@ def fail(prog: str, error: BaseException) -> int:
 
 
 def one_line(error: BaseException | str) -> str:
-    """An error's message with every run of white space a single blank, control characters told."""
-    return printable(re.sub(r"\s+", " ", str(error)))
+    """An error's message without line breaks, control characters told, what is endless cut short."""
+    text = str(error)
+    if len(text) > _MOST:  # of a file with a line of 200 MB
+        text = f"{text[: _MOST // 2]} ... {text[-_MOST // 2 :]}"
+    return printable(re.sub(r"\s*[\n\r\v\f]\s*", " ", text))

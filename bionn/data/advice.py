@@ -6,6 +6,7 @@ from collections.abc import Callable, Iterator
 from typing import Any
 
 from bionn.data.columns import some
+from bionn.preprocess.encoding import ONE_HOT, Encoding
 
 Rule = Callable[[dict[str, Any]], Iterator[tuple[str, str]]]
 
@@ -17,6 +18,9 @@ RARE = 0.1
 MISSING = 0.2
 AMBIGUOUS = 0.01
 TELLING = 0.9
+
+LONGER = 2
+"""Counts of k-mers in sequences that differ more than so many times in length are advised against."""
 
 SHOWN_SUSPECTS = 5
 """So many suspicious columns of a kind have a warning of their own; audit.json lists all."""
@@ -45,10 +49,23 @@ def _warnings(found: dict[str, Any], *rules: Rule) -> list[dict[str, str]]:
     ]
 
 
-def advice_on(found: dict[str, Any]) -> list[str]:
-    """What may be worth a try, a sentence each."""
+def advice_on(found: dict[str, Any], encoding: str = ONE_HOT) -> list[str]:
+    """What may be worth a try, a sentence each.
+
+    Args:
+        found: an audit, but for its advice.
+        encoding: what the network is to be given of sequences.
+    """
     sentences = []
     facts = found.get("sequences", {})
+    parts = Encoding.parse(encoding)
+    counted = facts and parts.ks and not (parts.frequency or parts.one_hot)
+    if counted and facts["longest"] > LONGER * facts["shortest"]:
+        sentences.append(
+            f"k-mers are counted in sequences of {facts['shortest']} to {facts['longest']} positions, "
+            "and counts grow with the length: if the length is not to count, try shares (encoding "
+            f"{encoding},frequency)"
+        )
     if facts.get("strands_alike") and facts["alphabet"] == "dna":
         sentences.append(
             "A and T, and C and G, are equally frequent in every class: if the signal may lie on either "

@@ -2,9 +2,22 @@
 
 from __future__ import annotations
 
+from dataclasses import fields
+
 from bionn.data.samples import DataOptions
-from bionn.errors import InputError
+from bionn.errors import InputError, did_you_mean
 from bionn.formats.table import Table
+from bionn.preprocess.encoding import Encoding
+from bionn.preprocess.features import FeatureOptions
+from bionn.preprocess.sequences import ALIGNMENTS
+from bionn.sequences.alphabet import alphabet_named
+
+_CHOICES = {
+    "align": ALIGNMENTS,
+    "unknown": ("zero", "uniform", "error"),
+    "iupac": ("expand", "unknown", "error"),
+}
+"""What options on sequences may be, beside their defaults."""
 
 
 def refuse_contradictions(options: DataOptions) -> None:
@@ -64,12 +77,38 @@ def refuse_for_features(table: Table, options: DataOptions) -> None:
     Raises:
         InputError: one of them is given.
     """
-    for name in ("length", "align", "alphabet", "unknown", "iupac"):
+    for name in ("length", "align", "alphabet", "unknown", "iupac", "encoding", "both_strands"):
         if _given(options, name):
             raise InputError(
-                f"{name}: for sequences only, numeric features found in {table.path}; leave it out, "
-                "or name a column of sequences with sequence-column"
+                f"{name.replace('_', '-')}: for sequences only, numeric features found in {table.path}; "
+                "leave it out, or name a column of sequences with sequence-column"
             )
+    FeatureOptions(**{field.name: getattr(options, field.name) for field in fields(FeatureOptions)})
+
+
+def refuse_for_sequences(options: DataOptions) -> None:
+    """Refuse options that only numeric features could follow, and values that sequences do not take.
+
+    Raises:
+        InputError: one of them is given.
+    """
+    for field in fields(FeatureOptions):
+        if getattr(options, field.name) != field.default:
+            raise InputError(
+                f"{field.name.replace('_', '-')}: for numeric features only, sequences found; leave "
+                "it out"
+            )
+    for name, choices in _CHOICES.items():
+        value = getattr(options, name)
+        if _given(options, name) and value not in choices:
+            raise InputError(
+                f"{name}: one of {', '.join(choices)} needed, {value!r} found"
+                f"{did_you_mean(value, choices)}; choose one"
+            )
+    alphabet = alphabet_named(options.alphabet)
+    Encoding.parse(options.encoding).spectrum(alphabet)
+    if options.both_strands:
+        _ = alphabet.complement
 
 
 def _given(options: DataOptions, name: str) -> bool:

@@ -61,7 +61,7 @@ def audit(
     found["split"] = certify(samples, targets, splits, options, distinct=distinct, nearest=nearest)
     found["notes"] = list(samples.notes)
     found["warnings"] = warnings_on(found)
-    found["advice"] = advice_on(found)
+    found["advice"] = advice_on(found, options.encoding)
     return found
 
 

@@ -92,6 +92,12 @@ def find_sequence_column(table: Table, named: str | None, alphabet: Alphabet) ->
             f"{table.path}: columns {', '.join(map(repr, found))} all hold sequences; "
             "choose one with sequence-column"
         )
+    for column in found:
+        if table.lines is not None and alphabet.reads_like(column):
+            raise FormatError(
+                f"{table.path}:1: a header line needed, the sequence {column[:30]!r} found among the "
+                "names of columns; add a header line, or name the columns with columns"
+            )
     return found[0] if found else None
 
 
@@ -111,6 +117,16 @@ def target_columns(
         return named
     if with_sequences and len(free) == 1:
         return free
+    if table.lines is not None and len(table.columns) == 1:
+        raise FormatError(
+            f"{table.path}:1: FASTA ('>' before each record), or a table with a column to predict "
+            f"needed, one column found, {table.columns[0][:40]!r}; check the file"
+        )
+    if not free:
+        raise InputError(
+            f"{table.path}: a column to predict needed, none found beside those of ids, sequences and "
+            f"the split ({some(table.columns, 12)}); name it with target, or add it"
+        )
     raise InputError(
         f"{table.path}: which column is to be predicted? name it with target; "
         f"the columns are: {some(free, 12)}{table.header_hint}"

@@ -5,6 +5,7 @@ from __future__ import annotations
 import re
 from collections.abc import Callable
 from dataclasses import replace
+from itertools import chain
 from typing import Any
 
 import numpy as np
@@ -20,6 +21,9 @@ from bionn.formats.texts import all_different, arrow_texts, rows_of, text_array,
 _NAMED = 6
 """Ids handed to a message: one more than it names."""
 
+_UNSEEN = re.compile("[\\s\u200b-\u200d\u2060\ufeff]+")
+"""White space, and characters of no width: what two ids may differ in without anyone seeing it."""
+
 
 def join(samples: Samples, sheet: Table, options: DataOptions) -> Samples:
     """Bring the sheet's targets and split columns to the samples, each id exactly once."""
@@ -32,14 +36,18 @@ def join(samples: Samples, sheet: Table, options: DataOptions) -> Samples:
     # The column with most of the ids; of several, one with an id-like name, else the leftmost.
     id_column = max(found, key=lambda name: ((found[name] >= 0).sum(), has_id_name(name)))
     row_of, sheet_ids = found.pop(id_column), sheet.texts(id_column)
+    if not (options.allow_missing and (row_of >= 0).any()):
+        _refuse_unseen_difference(samples, sheet, id_column, row_of)
     _check_ids(sheet, id_column, sheet_ids, ids, row_of)
     known = row_of >= 0
     rows = row_of[known]
     problems = _without_partner(ids, sheet_ids, row_of)
     if problems and not options.allow_missing:
         raise InputError(
-            f"{sheet.path}: {' and '.join(problems)}; complete the files, choose another column of "
-            f"ids than {id_column!r} with id-column, or leave these out with allow-missing"
+            f"{sheet.path}: the ids of the inputs needed, no more and no fewer, "
+            f"{' and '.join(problems)} found{_first_place(samples, sheet, row_of)}; complete the "
+            f"files, choose another column of ids than {id_column!r} with id-column, or leave these out "
+            "with allow-missing"
         )
     notes = [f"{sheet.path}: ids are in column {id_column!r}"] * (not named)
     notes += [f"{sheet.path}: left out {problem}" for problem in problems]
@@ -92,6 +100,35 @@ def _check_ids(
         )
 
 
+def _refuse_unseen_difference(
+    samples: Samples, sheet: Table, column: str, row_of: np.ndarray
+) -> None:
+    """Refuse an id of the sheet that would be one of the inputs', were it not for white space."""
+    lone = np.flatnonzero(row_of < 0)
+    if not len(lone):
+        return
+    ids = arrow_texts(samples.table["id"]).take(pa.array(lone)).to_pylist()
+    alike = {_UNSEEN.sub("", name): place for place, name in enumerate(ids)}
+    known = set(row_of.tolist())
+    for row, name in enumerate(chain.from_iterable(text_lists(sheet.texts(column)))):
+        place = alike.get(_UNSEEN.sub("", name)) if row not in known else None
+        if place is not None:
+            raise FormatError(
+                f"{sheet.where(row)}: column {column!r}: an id as in the inputs needed, {name!r} found, "
+                f"which differs in white space only from {ids[place]!r} "
+                f"({samples.where(int(lone[place]))}); write both alike"
+            )
+
+
+def _first_place(samples: Samples, sheet: Table, row_of: np.ndarray) -> str:
+    """Where the first record without a label is, or else the first label without a record."""
+    if (row_of < 0).any():
+        return f", the first at {samples.where(int(np.argmax(row_of < 0)))}"
+    used = np.zeros(len(sheet), dtype=bool)
+    used[row_of] = True
+    return f", the first at {sheet.where(int(np.argmin(used)))}"
+
+
 def _without_partner(
     ids: pa.ChunkedArray, sheet_ids: pa.ChunkedArray, row_of: np.ndarray
 ) -> list[str]:
@@ -101,8 +138,9 @@ def _without_partner(
     used[row_of[row_of >= 0]] = True
     unused = sheet_ids.filter(pa.array(~used))
     return [
-        f"{len(names)} {what} ({some(names[:_NAMED].to_pylist())})"
-        for names, what in ((lone, "records without a label"), (unused, "labels without a record"))
+        f"{len(names)} {one}{'s' * (len(names) > 1)} without a {other} "
+        f"({some(names[:_NAMED].to_pylist())})"
+        for names, one, other in ((lone, "record", "label"), (unused, "label", "record"))
         if len(names)
     ]
 

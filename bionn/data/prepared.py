@@ -20,7 +20,7 @@ from bionn.metrics import scores
 from bionn.models.decision import Decision
 from bionn.preprocess.encoding import ONE_HOT, SequenceFeatures
 from bionn.preprocess.features import FeatureEncoder, FeatureOptions
-from bionn.preprocess.sequences import ALIGNMENTS, LengthError, SequenceEncoder
+from bionn.preprocess.sequences import LengthError, SequenceEncoder
 from bionn.preprocess.steps import RowError
 from bionn.preprocess.targets import TargetScaler
 from bionn.sequences.alphabet import SymbolError
@@ -148,20 +148,16 @@ def prepare(samples: Samples, targets: Targets, split: Split, options: DataOptio
         InputError: an option with an unknown value.
     """
     if samples.features is None:
-        _refuse_feature_options(options)
         encoder = _fit_sequences(samples, options)
         inputs = torch.from_numpy(encode_sequences(encoder, samples))
         if encoder.encoding != ONE_HOT:  # a copy of the training rows
             encoder = encoder.scaled(inputs[torch.from_numpy(split.train)])
     else:
-        _check_table(options)
         encoder, inputs = _fit_features(samples, split, options)
     if targets.task == "regression":
         scaler = _fit_targets(samples, targets, split, options)
         outputs = torch.from_numpy(scaler.transform(targets.values))
     else:
-        if options.target_transform != DataOptions.target_transform:
-            raise InputError("target-transform: for numbers only, classes found; leave it out")
         scaler, outputs = None, torch.from_numpy(targets.values)
     return Prepared(samples, targets, split, encoder, scaler, inputs, outputs, options)
 
@@ -235,25 +231,7 @@ def _fit_targets(
     return TargetScaler.fit(values[split.train], targets.names, options.target_transform)
 
 
-def _refuse_feature_options(options: DataOptions) -> None:
-    """Refuse options that only numeric features could follow."""
-    for field in fields(FeatureOptions):
-        if getattr(options, field.name) != field.default:
-            raise InputError(
-                f"{field.name.replace('_', '-')}: for numeric features only, sequences found; leave "
-                "it out"
-            )
-
-
 def _fit_sequences(samples: Samples, options: DataOptions) -> SequenceEncoder:
-    for name, value, choices in (
-        ("align", options.align, (None, *ALIGNMENTS)),
-        ("unknown", options.unknown, ("zero", "uniform", "error")),
-        ("iupac", options.iupac, ("expand", "unknown", "error")),
-    ):
-        if value not in choices:
-            allowed = ", ".join(choice for choice in choices if choice)
-            raise InputError(f"{name}: one of {allowed} needed, {value!r} found; choose one")
     try:
         return SequenceEncoder.fit(
             samples.sequences,
@@ -274,11 +252,3 @@ def located(
 ) -> FormatError:
     """The error with the file, line and id of its record."""
     return FormatError(f"{where(error.record)}: record {ids[error.record]!r}: {error}")
-
-
-def _check_table(options: DataOptions) -> None:
-    """Refuse what only sequences have."""
-    asked = {"encoding": options.encoding != ONE_HOT, "both-strands": options.both_strands}
-    for name, given in asked.items():
-        if given:
-            raise InputError(f"{name}: sequences needed, a table of features found; leave it out")

@@ -16,6 +16,7 @@ from bionn.data.applicable import (
     refuse_contradictions,
     refuse_for_fasta,
     refuse_for_features,
+    refuse_for_sequences,
     refuse_for_tables,
 )
 from bionn.data.columns import (
@@ -86,7 +87,9 @@ def read_samples(inputs: Source | Sequence[Source], options: DataOptions) -> Sam
         pieces.append(piece if not part else replace(piece, table=piece.table.assign(part=part)))
     samples = concatenate(pieces, [_shown(source) for source, _ in sources])
     samples = replace(samples, notes=(*said, *samples.notes))
-    if samples.features is not None:
+    if samples.features is None:
+        refuse_for_sequences(options)
+    else:
         refuse_for_features(tables[0], options)
     if sheet is not None:
         samples = join(samples, sheet, options)

@@ -68,6 +68,8 @@ def make_splits(samples: Samples, targets: Targets, options: DataOptions) -> lis
     given, folds = samples.column("part"), samples.column("fold")
     parts_given, together = given is not None and any(given), None
     _check_combination(kind, options, parts_given=parts_given, folds_given=folds is not None)
+    whole = folds is not None or (given is not None and parts_given and "val" in given)
+    _refuse_idle(kind, options, given=whole)
     if folds is not None:
         splits = _given_folds(samples, folds)
         _check_groups(samples, [f if f.lower() == "drop" else f"fold {int(f)}" for f in folds])
@@ -130,6 +132,29 @@ def _check_combination(
         raise InputError(
             f"repeats: 1, or more together with folds needed, {options.repeats} found; add folds"
         )
+
+
+def _refuse_idle(kind: str, options: DataOptions, *, given: bool) -> None:
+    """Refuse a way to split, and shares, where nothing is left to be split or shared out.
+
+    Args:
+        kind: of split.
+        options: all of them.
+        given: whether columns or files give every part.
+
+    Raises:
+        InputError: one of the two is given in vain.
+    """
+    if given and options.split is not None:
+        raise InputError(
+            f"split: parts to be made needed, those of columns or files found beside {kind!r}; leave "
+            "one of the two out"
+        )
+    named = bool(options.val_chromosomes) and bool(options.test_chromosomes)
+    folds = options.folds is not None or kind == "leave-one-group-out"
+    if options.fractions != DataOptions.fractions and (given or named or folds):
+        what = "folds" if folds else "parts that are given"
+        raise InputError(f"fractions: parts to be cut needed, {what} found; leave fractions out")
 
 
 def _divide(

@@ -83,10 +83,14 @@ def find_targets(samples: Samples, options: DataOptions) -> tuple[Samples, Targe
     names = tuple(str(name) for name in samples.targets.columns)
     first = names[0]
     if task == "regression":
+        if options.classes:
+            raise InputError("classes: classes needed, a regression found; leave it out")
         values = np.column_stack([_numbers(samples, name) for name in names])
         _check_variation(samples, values)
         kind = f"regression of {len(names)} target{'s' * (len(names) > 1)}"
         return _noted(samples, kind, *_gaps(values, names)), Targets(task, values, (), names)
+    if options.target_transform != DataOptions.target_transform:
+        raise InputError("target-transform: for numbers only, classes found; leave it out")
     if len(names) > 1:
         raise InputError(
             f"target: one column of classes needed, {len(names)} found ({', '.join(names)}); "

@@ -176,6 +176,7 @@ def check_names(path: Path, columns: list[str], line: int | None = None) -> None
             where = path if line is None else f"{path}:{line}"
             remedy = f"; {HEADERLESS}" if line is not None and is_number(name) else "; rename one"
             raise FormatError(
-                f"{where}: column {name!r} stands twice ({seen[name]} and {position}){remedy}"
+                f"{where}: different names of columns needed, {name!r} stands twice "
+                f"({seen[name]} and {position}){remedy}"
             )
         seen[name] = position

@@ -133,6 +133,9 @@ def no_number(cell: object, need: str) -> str:
         "a number needed, 'high' found; correct it or leave it empty"
     """
     if has_decimal_comma(cell):
-        return f"a decimal comma in {cell!r}; write '.' as the decimal point, and no thousands mark"
+        return (
+            f"{need} needed, a decimal comma found in {cell!r}; write '.' as the decimal point, and no "
+            "thousands mark"
+        )
     cell = cell.item() if isinstance(cell, np.generic) else cell
     return f"{need} needed, {cell!r} found; correct it or leave it empty"

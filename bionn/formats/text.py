@@ -24,6 +24,9 @@ TABLE_SUFFIXES = frozenset({".csv", ".tsv", ".parquet", ".h5ad"})
 GZIP_MAGIC = b"\x1f\x8b"
 """How a gzip-compressed file begins."""
 
+_DAMAGE = (EOFError, gzip.BadGzipFile, zlib.error)
+"""What reading a truncated or changed gzip file raises."""
+
 
 class TextBlock(NamedTuple):
     r"""Some consecutive text of a file.
@@ -93,32 +96,38 @@ def text_blocks(
     path = existing_file(path)
     decoder = codecs.getincrementaldecoder("utf-8")()
     line, blank, begun = 1, True, False
-    for raw in _line_ended(_bytes(path, size, span)):
-        if not begun:
-            if raw.startswith((codecs.BOM_UTF16_LE, codecs.BOM_UTF16_BE)):
+    try:
+        for raw in _line_ended(_bytes(path, size, span)):
+            if not begun:
+                if raw.startswith((codecs.BOM_UTF16_LE, codecs.BOM_UTF16_BE)):
+                    raise FormatError(
+                        f"{path}:1: UTF-8 text needed, UTF-16 found; save the file as UTF-8"
+                    )
+                raw, begun = raw.removeprefix(codecs.BOM_UTF8), True
+            if b"\0" in raw:
+                fault = line + raw.count(b"\n", 0, raw.index(b"\0"))
                 raise FormatError(
-                    f"{path}:1: UTF-8 text needed, UTF-16 found; save the file as UTF-8"
+                    f"{path}:{fault}: text needed, a NUL byte found; a binary file? export it as text"
                 )
-            raw, begun = raw.removeprefix(codecs.BOM_UTF8), True
-        if b"\0" in raw:
-            fault = line + raw.count(b"\n", 0, raw.index(b"\0"))
-            raise FormatError(
-                f"{path}:{fault}: text needed, a NUL byte found; a binary file? export it as text"
-            )
-        try:
-            text = decoder.decode(raw)
-        except UnicodeDecodeError as error:
-            _refuse_encoding(path, line, error)
-        if text:
-            blank = blank and text.isspace()
-            yield TextBlock(text, line)
-            line += int(np.count_nonzero(np.frombuffer(raw, dtype=np.uint8) == ord("\n")))
+            try:
+                text = decoder.decode(raw)
+            except UnicodeDecodeError as error:
+                _refuse_encoding(path, line, error)
+            if text:
+                blank = blank and text.isspace()
+                yield TextBlock(text, line)
+                line += int(np.count_nonzero(np.frombuffer(raw, dtype=np.uint8) == ord("\n")))
+    except _DAMAGE as error:
+        raise FormatError(
+            f"{path}:{line}: a whole gzip file needed, damage found from here on ({error}); fetch or "
+            "compress it again"
+        ) from None
     try:
         decoder.decode(b"", final=True)
     except UnicodeDecodeError as error:
         _refuse_encoding(path, line, error)
     if blank:
-        raise FormatError(f"{path}: text needed, the file is empty; fetch or export it again")
+        raise FormatError(f"{path}:1: text needed, the file is empty; fetch or export it again")
 
 
 def text_lines(path: str | Path) -> Iterator[str]:
@@ -158,10 +167,8 @@ def _bytes(path: Path, size: int, span: Span | None = None) -> Iterator[bytes]:
             source = gzip.GzipFile(fileobj=file) if packed else file
             while raw := source.read(size):
                 yield raw
-    except (EOFError, gzip.BadGzipFile, zlib.error) as error:
-        raise FormatError(
-            f"{path}: damaged gzip file ({error}); fetch or compress it again"
-        ) from None
+    except gzip.BadGzipFile:  # an OSError as well
+        raise
     except OSError as error:
         raise InputError(
             f"{path}: cannot be read ({error.strerror}); check its permissions"

@@ -47,7 +47,7 @@ def rows_of(texts: pa.ChunkedArray, among: pa.ChunkedArray) -> np.ndarray:
     """The row of each text in other texts: ``int64 (N,)``, -1 where it is none; of equal ones, any.
 
     By hashes of 64 bits, sorted: a table of hashes would need five times the memory. That two texts
-    of one hash are equal is checked.
+    of one hash are equal is checked; others are not looked at, however long they are.
 
     Example:
         >>> rows_of(pa.chunked_array([["b", "x"]]), pa.chunked_array([["a", "b"]])).tolist()
@@ -60,8 +60,11 @@ def rows_of(texts: pa.ChunkedArray, among: pa.ChunkedArray) -> np.ndarray:
     for block in text_lists(texts):
         wanted = hashes_of([block])
         places = np.minimum(np.searchsorted(hashes, wanted), len(hashes) - 1)
-        equal = pc.equal(whole.take(pa.array(order[places])), pa.array(block, type=whole.type))
-        found.append(np.where(equal.to_numpy(zero_copy_only=False), order[places], -1))
+        alike = np.flatnonzero(hashes[places] == wanted)
+        rows, texts_alike = order[places[alike]], pa.array(block, type=whole.type).take(alike)
+        equal = pc.equal(whole.take(pa.array(rows)), texts_alike).to_numpy(zero_copy_only=False)
+        found.append(np.full(len(block), -1))
+        found[-1][alike] = np.where(equal, rows, -1)
     return np.concatenate(found)
 
 

@@ -79,12 +79,18 @@ CASES = {
         lambda: Path("s.fa").write_bytes(b">a\nAC\0GT\n"), FASTA, ["s.fa:2:", "NUL byte", "binary"]
     ),
     "id without a label": Case(
-        edit("l.csv", 5, None), FASTA, ["l.csv: 1 records without a label (s3)", "allow-missing"]
+        edit("l.csv", 5, None),
+        FASTA,
+        ["l.csv: ", "1 record without a label (s3) found, the first at s.fa:7; ", "allow-missing"],
     ),
     "label without a record": Case(
         edit("l.csv", 0, "s999,yes"),
         FASTA,
-        ["l.csv: 1 labels without a record (s999)", "allow-missing"],
+        [
+            "l.csv: ",
+            "1 label without a record (s999) found, the first at l.csv:22; ",
+            "allow-missing",
+        ],
     ),
     "no id in common": Case(
         write("l.csv", "id,label\nx1,yes\n"), FASTA, ["l.csv: no id of column 'id'", "id-column"]
@@ -138,7 +144,7 @@ CASES = {
     "a column twice": Case(
         edit("t.csv", 1, "id,gene1,gene2,gene3,gene4,gene1,y1"),
         TABLE,
-        ["t.csv:1: column 'gene1' stands twice (2 and 6); rename one"],
+        ["t.csv:1: different names of columns needed, 'gene1' stands twice (2 and 6); rename one"],
     ),
     "no such feature": Case(
         nothing, [*TABLE, "--features", "gen1"], ["t.csv: no column 'gen1'", "did you mean 'gene1'"]
@@ -242,8 +248,8 @@ def test_allow_missing_goes_on_without_what_has_no_partner(folder: Path, capsys)
     ids = pd.read_csv("out/splits.tsv", sep="\t")["id"].tolist()
     assert ids == [name for name in sequences()["id"] if name != "s3"]
     shown = capsys.readouterr().out
-    assert "left out 1 records without a label (s3)" in shown
-    assert "left out 1 labels without a record (s999)" in shown
+    assert "left out 1 record without a label (s3)" in shown
+    assert "left out 1 label without a record (s999)" in shown
 
 
 def test_an_existing_run_is_kept_and_overwritten_only_when_asked(folder: Path, capsys) -> None:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 from collections.abc import Callable
 from pathlib import Path
+from typing import Any
 
 import pandas as pd
 import pytest
@@ -103,3 +104,76 @@ def test_a_chromosome_is_left_to_train_on() -> None:
     options = {"features": None, "split": "chromosome", "group_column": "chromosome"}
     with refused("chromosomes to train on needed, all 3 are named"):
         splits_of(frame, **options, test_chromosomes=["chr0", "chr1", "chr2"])
+
+
+@pytest.mark.parametrize(
+    ("options", "says"),
+    [
+        ({"impute": "error"}, "impute: for numeric features only, sequences found"),
+        ({"top_genes": 5}, "top-genes: for numeric features only, sequences found"),
+        (
+            {"align": "centre"},
+            "align: one of left, center, right needed, 'centre' found (did you mean",
+        ),
+        ({"unknown": "none"}, "unknown: one of zero, uniform, error needed, 'none' found"),
+        ({"iupac": "half"}, "iupac: one of expand, unknown, error needed, 'half' found"),
+        ({"encoding": "kmer:0"}, "encoding: K from 1 on needed, 'kmer:0' found"),
+        ({"encoding": "kmer:2,canonical", "alphabet": "protein"}, "dna or rna alphabet needed"),
+        ({"both_strands": True, "alphabet": "protein"}, "dna or rna alphabet needed"),
+    ],
+)
+def test_what_sequences_cannot_follow_is_refused_when_they_are_read(
+    options: dict[str, Any], says: str, write: Write
+) -> None:
+    files = [write("a.fa", ">x\nAC\n"), write("b.fa", ">y\nGT\n")]
+    with refused(says):
+        read_samples(files, DataOptions(**options))
+
+
+@pytest.mark.parametrize(
+    ("name", "value"),
+    [("encoding", "kmer:2"), ("both_strands", True), ("align", "left"), ("impute", "mean")],
+)
+def test_what_features_cannot_follow_is_refused_when_they_are_read(name: str, value: Any) -> None:
+    options = DataOptions(target="y", features=["g"], **{name: value})
+    with refused(f"{name.replace('_', '-')}: "):
+        read_samples(samples_with(), options)
+
+
+def test_classes_and_transforms_are_for_the_kind_of_target_that_has_them() -> None:
+    read = read_samples(samples_with(), DataOptions(target="y", features=["g"]))
+    with refused("classes: classes needed, a regression found; leave it out"):
+        find_targets(read, DataOptions(target="y", task="regression", classes=["1"]))
+    kinds = samples_with(kind=list("abcabcabc"))
+    options = DataOptions(target="kind", features=["g"], target_transform="log1p")
+    with refused("target-transform: for numbers only, classes found; leave it out"):
+        find_targets(read_samples(kinds, options), options)
+
+
+PARTS = ["train", "val", "test"] * 3
+
+
+@pytest.mark.parametrize(
+    "given",
+    [
+        {"split_column": "part"},
+        {"fold_column": "fold"},
+        {"folds": 3},
+        {"split": "leave-one-group-out", "group_column": "fold"},
+    ],
+)
+def test_shares_are_for_parts_that_are_cut(given: dict[str, Any]) -> None:
+    frame = samples_with(part=PARTS, fold=list("012012012"))
+    splits_of(frame, target="y", features=["g"], **given)
+    with refused("fractions: parts to be cut needed", "leave fractions out"):
+        splits_of(frame, target="y", features=["g"], fractions=(0.6, 0.2, 0.2), **given)
+    if "folds" not in given and "split" not in given:
+        with refused("split: parts to be made needed", "beside 'random'"):
+            splits_of(frame, target="y", features=["g"], split="random", **given)
+
+
+def test_shares_cut_the_validation_rows_that_a_column_lacks() -> None:
+    frame = samples_with(part=["train"] * 6 + ["test"] * 3)
+    options = {"target": "y", "features": ["g"], "split_column": "part", "split": "random"}
+    (split,), _, _ = splits_of(frame, fractions=(0.5, 0.5, 0.5), **options)
+    assert len(split.train) == len(split.val) == 3

@@ -8,6 +8,7 @@ from typing import Any
 
 import numpy as np
 import pandas as pd
+import pyarrow as pa
 import pytest
 
 from bionn.data.reading import read_samples
@@ -53,7 +54,7 @@ def test_ids_are_matched_by_the_whole_header_where_asked(write: Write) -> None:
 def test_what_has_no_partner_is_counted_and_listed_on_both_sides(write: Write) -> None:
     fasta = write("a.fa", FASTA + ">d\nAC\n>e\nAC\n")
     labels = write("labels.csv", LABELS + "z,1,x\n")
-    facts = ["2 records without a label (d, e)", "1 labels without a record (z)"]
+    facts = ["2 records without a label (d, e)", "1 label without a record (z)"]
     with refused(labels, *facts, "allow-missing"):
         read(fasta, labels)
     samples = read(fasta, labels, allow_missing=True, target="label")
@@ -192,3 +193,44 @@ def test_batches_may_stand_in_the_sample_sheet() -> None:
     )
     samples = read(expression, sheet, target="y", batch_column="plate")
     assert samples.column("batch") == ["p3", "p1", "p3", "p2"]
+
+
+@pytest.mark.parametrize("written", ["c two", "c  two", "c\u00a0two", "c\u200btwo", "ct wo"])
+def test_an_id_that_differs_in_white_space_alone_is_told_with_both_places(
+    write: Write, written: str
+) -> None:
+    fasta = write("a.fa", FASTA.replace("c two", "ctwo"))
+    labels = write("labels.csv", f"id,label\na,1\nb,0\n{written},0\n")
+    said = (
+        f"{labels}:4: column 'id'",
+        f"{written!r} found",
+        f"'ctwo' ({fasta}:6)",
+        "write both alike",
+    )
+    with refused(*said, kind=FormatError):
+        read(fasta, labels)
+    left = read(fasta, labels, allow_missing=True)
+    assert left.ids == ["a", "b"]
+    assert any("left out 1 record without a label (ctwo)" in note for note in left.notes)
+
+
+def test_ids_of_which_all_differ_in_white_space_are_told_so(write: Write) -> None:
+    labels = write("labels.csv", "id,label\na  one,1\nb x,0\nc\ttwo,0\n")
+    fasta = write("a.fa", FASTA.replace(">b", ">b y"))
+    with refused(f"{labels}:2: ", "'a  one' found", f"'a one' ({fasta}:1)", kind=FormatError):
+        read(fasta, labels, id_rule="full", allow_missing=True)
+
+
+def test_cells_around_which_blanks_stand_are_the_same_ids(write: Write) -> None:
+    labels = write("labels.csv", "id,label\n a ,1\nb\u00a0,0\n\tc,0\n")
+    assert read(write("a.fa", FASTA), labels).targets["label"].tolist() == ["1", "0", "0"]
+
+
+def test_a_long_cell_among_the_labels_is_not_taken_once_a_record(write: Write) -> None:
+    fasta = write("a.fa", "".join(f">r{n}\nACGT\n" for n in range(3000)))
+    labels = write("labels.csv", f"id,note,label\nr0,{'x' * 2_000_000},1\nr1,,0\n")
+    before = pa.total_allocated_bytes()
+    pool = pa.default_memory_pool()
+    with refused(labels, "2998 records without a label (r2, r3, ", f"first at {fasta}:5"):
+        read(fasta, labels, target="label")
+    assert pool.max_memory() - before < 100_000_000  # 3000 copies would be 6 GB

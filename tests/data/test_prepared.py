@@ -186,7 +186,7 @@ def test_the_scale_of_kmers_is_fitted_on_the_training_rows_alone() -> None:
 
 def test_what_only_sequences_have_is_refused_for_tables() -> None:
     for name, value in (("encoding", "kmer:3"), ("both_strands", True)):
-        with refused(f"{name.replace('_', '-')}: sequences needed", "features"):
+        with refused(f"{name.replace('_', '-')}: for sequences only", "features"):
             prepared(expression(), **{name: value})
 
 

@@ -374,7 +374,10 @@ def test_ids_found_by_name_are_said_and_those_named_are_not() -> None:
 
 def test_features_with_decimal_commas_are_refused_not_left_out(write: Write) -> None:
     path = write("a.csv", "id;reg01;label\na;5;no\nb;5,893;yes\nc;6,1;no\n")
-    with refused(f"{path}:3: column 'reg01': a decimal comma in '5,893'", kind=FormatError):
+    with refused(
+        f"{path}:3: column 'reg01': a number needed, a decimal comma found in '5,893'",
+        kind=FormatError,
+    ):
         read(path, target="label")
 
 

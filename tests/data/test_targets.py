@@ -155,7 +155,10 @@ def test_classes_are_predicted_one_at_a_time() -> None:
 
 @pytest.mark.parametrize("task", ["auto", "regression"])
 def test_a_target_with_decimal_commas_is_refused_with_its_row(task: str) -> None:
-    with refused("row 2: target 'y': a decimal comma in '5,893'; write '.'", kind=FormatError):
+    with refused(
+        "row 2: target 'y': a finite number needed, a decimal comma found in '5,893'; write '.'",
+        kind=FormatError,
+    ):
         found(["6", "5,893", "1.234,5"], task=task)
 
 

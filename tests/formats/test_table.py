@@ -236,7 +236,9 @@ def test_parquet_that_is_none_and_frames_that_are_empty_or_ambiguous_are_refused
 @pytest.mark.parametrize("cell", ["5,893", "-5,8", "+1,5E-03", "1.234,5"])
 def test_a_decimal_comma_is_refused_with_its_line(write: Write, cell: str) -> None:
     path = write("a.csv", f"id;reg01\na;1\nb;{cell}\n")
-    message = f"{path}:3: column 'reg01': a decimal comma in {cell!r}; write '.'"
+    message = (
+        f"{path}:3: column 'reg01': a number needed, a decimal comma found in {cell!r}; write '.'"
+    )
     with refused(message, kind=FormatError):
         read_table(path).numeric("reg01")
 
