@@ -1,14 +1,18 @@
 """What every fault test needs: bionn's commands in processes of their own, with faults in them.
 
-The process that holds this module has bionn imported and one thread; each command is a child of it made
-by fork, so that hundreds of them need no hundreds of imports. The shim (``shim.c``) is preloaded.
+The process that holds this module has all of bionn imported and no thread at work; each command is a
+child of it made by fork, so that hundreds of them need no hundreds of imports. The shim (``shim.c``) is
+preloaded.
 """
 
 from __future__ import annotations
 
 import ctypes
 import errno
+import faulthandler
+import gc
 import json
+import math
 import os
 import random
 import signal
@@ -19,6 +23,7 @@ import time
 from collections.abc import Callable, Sequence
 from contextlib import suppress
 from dataclasses import dataclass, field
+from importlib import import_module
 from pathlib import Path
 from typing import NamedTuple
 
@@ -29,7 +34,11 @@ OFF, ONCE, FULL, SHORT = range(4)
 """Nothing fails; one call fails; from one call on the disk is full; every write is cut short."""
 
 PATIENCE = 1200.0
-"""Seconds after which a command hangs: many, as a loaded machine is no fault of it."""
+"""Seconds after which a command hangs, and is ended so that it tells where; many, as a loaded machine is
+no fault of it."""
+
+ROOMS = ("pipeline", "cli.run", "cli.predict", "cli.fit", "cli.data", "data.obtain", "loading")
+"""What imports all that the commands need."""
 
 
 @dataclass
@@ -69,8 +78,11 @@ class Fault(NamedTuple):
 
 
 def preload() -> None:
-    """Start this process again with the shim before the C library."""
+    """Start this process again with the shim before the C library, and import what commands need."""
     if "BIONN_SHIM" in os.environ:
+        for room in ROOMS:
+            import_module(f"bionn.{room}")
+        gc.freeze()  # the children are to leave these pages as they are
         return
     library = Path(tempfile.mkdtemp(prefix="bionn-shim-")) / "shim.so"
     source = str(HERE / "shim.c")
@@ -110,10 +122,11 @@ class Command:
         if real:
             assert not callable(arguments)
             settings = {name: value for name, value in os.environ.items() if name != "LD_PRELOAD"}
+            settings |= {"PYTHONPATH": str(ROOT), "PYTHONFAULTHANDLER": "1"}
             self.pid = subprocess.Popen(
                 [sys.executable, "-m", "bionn.cli.main", *arguments],
                 cwd=folder,
-                env=settings | {"PYTHONPATH": str(ROOT)},
+                env=settings,
                 stdout=self.files[0],
                 stderr=self.files[1],
             ).pid
@@ -137,6 +150,7 @@ class Command:
         os.dup2(self.files[1].fileno(), 2)
         sys.stdout = os.fdopen(1, "w", closefd=False)
         sys.stderr = os.fdopen(2, "w", closefd=False)
+        faulthandler.enable(sys.stderr)
         signal.signal(signal.SIGINT, signal.default_int_handler)
         os.chdir(folder)
         os.environ["TMPDIR"] = str(folder)
@@ -173,7 +187,8 @@ class Command:
         deadline = time.monotonic() + PATIENCE
         while self.running():
             if time.monotonic() > deadline:
-                self.kill()
+                self.kill(signal.SIGABRT)  # it writes the stacks of its threads, and ends
+                deadline = math.inf
             time.sleep(0.005)
         _, status = os.waitpid(self.pid, 0)
         texts = []
