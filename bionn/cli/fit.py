@@ -93,8 +93,15 @@ class Command(LightningCLI):
         if config.get("enable_checkpointing") is False or config.get("fast_dev_run"):
             callbacks = [c for c in callbacks if not isinstance(c, Checkpoints)]
         watch = Watch(remedies=OF_FIT)
-        callbacks = [*callbacks, watch, TellHealth(watch)]
-        return super()._instantiate_trainer(config, callbacks)
+        for callback in callbacks:
+            if isinstance(callback, Checkpoints):
+                callback.watch = watch
+        try:
+            return super()._instantiate_trainer(config, [*callbacks, watch, TellHealth(watch)])
+        except ValueError as error:  # of Lightning's: a strategy, say, that is not to be had here
+            raise InputError(
+                f"trainer: {str(error).strip().rstrip('.')}{_instead(config)}"
+            ) from None
 
     def before_instantiate_classes(self) -> None:
         """Refuse to score a network that was never trained; let a training go on in its own folder."""
@@ -208,6 +215,13 @@ def run_command(verb: str, arguments: Sequence[str], command: type[Command] | No
                 "name the configuration that it was trained with"
             ) from None
     return 0
+
+
+def _instead(config: dict[str, Any]) -> str:
+    """What to take where Lightning's own name for a wide network's strategy asks for a GPU."""
+    if not str(config.get("strategy")).startswith("fsdp"):
+        return ""
+    return "; or take ModelParallelStrategy, which needs none: see bionn/training/README.md"
 
 
 @contextlib.contextmanager

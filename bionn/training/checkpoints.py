@@ -18,6 +18,9 @@ from bionn.formats.output import replacing
 NEXT, LAST, PREVIOUS = "next.ckpt", "last.ckpt", "previous.ckpt"
 """The newest first. The next one becomes the last one at once, unless the process ends between."""
 
+GOOD = "good.ckpt"
+"""That of the last epoch's end before gradients exploded; another name for the last one until then."""
+
 MARK = b"sha256:"
 _COMMENT = len(MARK) + 64
 
@@ -102,6 +105,15 @@ def keep(directory: Path) -> None:
     with contextlib.suppress(FileNotFoundError):
         (directory / LAST).replace(directory / PREVIOUS)
     (directory / NEXT).replace(directory / LAST)
+
+
+def hold(directory: Path) -> None:
+    """Let ``last.ckpt`` stay as ``good.ckpt``: one file of two names, which takes no room of its own."""
+    aside = directory / f".{GOOD}.link"
+    aside.unlink(missing_ok=True)
+    with contextlib.suppress(OSError):  # a file system without links
+        aside.hardlink_to(directory / LAST)
+        aside.replace(directory / GOOD)
 
 
 def newest(directory: Path) -> Path | None:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import sys
 from copy import deepcopy
+from pathlib import Path
 from typing import Any
 
 import lightning as L
@@ -58,6 +59,7 @@ class Watch(L.Callback):
     Attributes:
         found: why training was ended, in words; None as long as all is well.
         exploded: how gradients exploded, in words; None if they did not.
+        kept: the checkpoint from before gradients exploded; None if there is none.
         memory: what was done as it did not suffice, in words; None if it did.
 
     Raises:
@@ -67,6 +69,7 @@ class Watch(L.Callback):
     def __init__(self, best: KeepBest | None = None, *, remedies: Remedies = OF_RUN) -> None:
         self.found: str | None = None
         self.exploded: str | None = None
+        self.kept: Path | None = None
         self.memory: str | None = None
         self._best = best
         self._remedies = remedies
@@ -77,7 +80,8 @@ class Watch(L.Callback):
     def notes(self) -> list[str]:
         """What was wrong, and what helps, a sentence each."""
         wrong = [what for what in (self.exploded, self.found) if what is not None]
-        told = [f"{what}; {self._remedies.of_divergence}" for what in wrong]
+        before = "" if self.kept is None else f"; the state before is kept: {self.kept}"
+        told = [f"{what}; {self._remedies.of_divergence}{before}" for what in wrong]
         return told if self.memory is None else [self.memory, *told]
 
     def on_train_start(self, trainer: L.Trainer, pl_module: L.LightningModule) -> None:

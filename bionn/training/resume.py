@@ -24,8 +24,8 @@ from torch.utils._pytree import tree_leaves
 from bionn.data.batches import ResidentBatches
 from bionn.data.resident import ResidentDataModule
 from bionn.errors import InputError, Stopped
-from bionn.training.checkpoints import NEXT, WholeFiles, clear, keep
-from bionn.training.health import weights_finite
+from bionn.training.checkpoints import GOOD, NEXT, WholeFiles, clear, hold, keep
+from bionn.training.health import Watch, weights_finite
 from bionn.training.seeds import random_states, restore_random_states
 
 SECONDS = 60.0
@@ -50,7 +50,8 @@ class Checkpoints(Checkpoint):
     A checkpoint is made between two steps when the last one is ``seconds`` old, and at the end of each
     epoch; of epochs so short that this would take more than a tenth of the time, not of each, but
     always of the last. ``last.ckpt`` and ``previous.ckpt`` are kept; weights that are not finite never
-    take the place of good ones.
+    take the place of good ones. Where gradients explode, though all is finite, ``good.ckpt`` from before
+    is kept beside them.
 
     After SIGTERM, SIGINT or SIGUSR1 the step in hand is ended and saved, and :class:`Stopped` raised;
     a second one does not wait. Several processes look every :data:`LOOK_EVERY` steps whether any of
@@ -62,12 +63,14 @@ class Checkpoints(Checkpoint):
 
     Attributes:
         restored_seconds: how long the training went on before it was taken up again.
+        watch: what finds that gradients explode; None: nothing does.
     """
 
     def __init__(self, directory: str | None = None, *, seconds: float = SECONDS) -> None:
         self.directory = directory
         self.seconds = seconds
         self.restored_seconds = 0.0
+        self.watch: Watch | None = None
         self._restored: dict[str, Any] | None = None
         self._handlers: dict[int, Any] = {}
         self._data: dict[str, Any] = {}
@@ -172,13 +175,21 @@ class Checkpoints(Checkpoint):
         asked, due = self._agreed(trainer, min(self._cost / SHARE, self.seconds))
         if asked or due or _is_last(trainer):
             self._save(trainer, 0)
+            self._hold_good(trainer)
         if asked:
             raise Stopped(asked, saved=self._has_saved)
 
     def on_train_end(self, trainer: L.Trainer, pl_module: L.LightningModule) -> None:
-        """Leave signals to those who had them before."""
-        del trainer, pl_module
+        """Leave signals to those who had them before; tell where the state before an explosion is."""
+        del pl_module
         self._leave()
+        good = self._folder(trainer) / GOOD  # asked for by every process
+        if self.watch is None or not trainer.is_global_zero:
+            return
+        if self.watch.exploded is None:
+            good.unlink(missing_ok=True)
+        elif good.exists():
+            self.watch.kept = good
 
     def on_exception(
         self, trainer: L.Trainer, pl_module: L.LightningModule, exception: BaseException
@@ -213,6 +224,12 @@ class Checkpoints(Checkpoint):
         if self.directory is not None:
             return Path(self.directory)
         return Path(trainer.log_dir or trainer.default_root_dir) / "checkpoints"
+
+    def _hold_good(self, trainer: L.Trainer) -> None:
+        """Remember an epoch's end as good, until gradients explode."""
+        folder = self._folder(trainer)
+        if self.watch is not None and self.watch.exploded is None and trainer.is_global_zero:
+            hold(folder)
 
     def _save(self, trainer: L.Trainer, step: int) -> None:
         if not weights_finite(trainer.lightning_module):

@@ -15,6 +15,7 @@ import yaml
 
 import bionn
 from bionn.cli.main import main
+from bionn.training.checkpoints import read_checkpoint
 from bionn.training.resume import Checkpoints
 from tests.small_sets import expression, sequences, write_fasta
 
@@ -312,3 +313,37 @@ def test_dead_units_are_noted(folder: Path, capsys) -> None:
     error = capsys.readouterr().err
     assert "note: layers.1: " in error
     assert "lower model.init_args.learning_rate, or choose another activation" in error
+
+
+def test_the_state_before_gradients_exploded_is_kept(folder: Path, capsys) -> None:
+    settings = ["--data.init_args.batch_size=8", "--model.init_args.schedule=constant"]
+    settings += ["--checkpoints.seconds=0", "--seed_everything=1"]
+    command = ["fit", "--config", "linear.yaml", *settings]
+    assert main([*command, "--trainer.max_epochs=2", "--trainer.default_root_dir=good"]) == 0
+    (healthy,) = Path("good").rglob("last.ckpt")
+    assert sorted(p.name for p in healthy.parent.iterdir()) == ["last.ckpt", "previous.ckpt"]
+    options = yaml.safe_load(Path("linear.yaml").read_text())
+    inflate = {"epoch": 2, "step": 2, "factor": 1e4}
+    options["trainer"]["callbacks"] = [
+        {"class_path": "tests.support.inflating.Inflate", "init_args": inflate}
+    ]
+    Path("linear.yaml").write_text(yaml.safe_dump(options))
+    capsys.readouterr()
+    assert main([*command, "--trainer.max_epochs=5", "--trainer.default_root_dir=bad"]) == 0
+    (kept,) = Path("bad").rglob("good.ckpt")
+    (note,) = [line for line in capsys.readouterr().err.splitlines() if "explode" in line]
+    assert note.startswith("note: epoch 3, step 3: gradients explode")
+    assert note.endswith(f"; the state before is kept: {kept}")
+    found, expected, last = map(read_checkpoint, (kept, healthy, kept.with_name("last.ckpt")))
+    assert (found["epoch"], last["epoch"]) == (1, 4)
+    for name, values in expected["state_dict"].items():
+        assert torch.equal(found["state_dict"][name], values), name
+
+
+@pytest.mark.parametrize("strategy", ["fsdp", "fsdp_cpu_offload"])
+def test_a_strategy_of_gpus_alone_is_refused_in_a_line(strategy: str, folder: Path, capsys) -> None:
+    assert main(["fit", "--config", "mlp.yaml", "--trainer.strategy", strategy]) == 2
+    error = capsys.readouterr().err
+    assert error.count("\n") == 1
+    assert f"trainer: The strategy `{strategy.split('_')[0]}` requires a GPU" in error
+    assert "or take ModelParallelStrategy" in error
