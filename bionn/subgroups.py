@@ -22,7 +22,7 @@ SCORES = {
     "multiclass": ("accuracy", "auroc", "mcc"),
     "regression": ("r2", "pearson", "mae"),
 }
-"""What is told of a subgroup; of a class by itself the accuracy, which is its recall."""
+"""What is told of a subgroup; where its rows are of one class the accuracy, which is its recall."""
 
 DRAWS = RESAMPLES // 4
 """Resamples of a subgroup: its interval is for reading, not for a test."""
@@ -68,13 +68,16 @@ def subgroups(
     calls = None if targets.task == "regression" else called(outputs, predictor.decision)
     found = []
     for by, names, places in _divisions(prepared, identity):
-        shown = SCORES[targets.task][: 1 if by == "class" else None]
         for place in np.unique(places[rows][places[rows] >= 0]).tolist():
             part = np.flatnonzero(places[rows] == place)
+            truth = targets.values[rows[part]]
+            shown = SCORES[targets.task]
+            if targets.task != "regression" and len(np.unique(truth)) == 1:
+                shown = shown[:1]
             model = weighted_scores(
                 targets.task,
                 outputs[part],
-                targets.values[rows[part]],
+                truth,
                 called=None if calls is None else calls[part],
             )
             scores = model(np.ones((1, len(part)))).scores
@@ -167,8 +170,12 @@ def average_subgroups(folds: Sequence[Sequence[dict[str, Any]]]) -> list[dict[st
     for by, group in keys:
         own = [e for fold in folds for e in fold if (e["by"], e["group"]) == (by, group)]
         scores = {}
-        for name in own[0]["scores"]:
-            known = [(e["scores"][name], e["n"]) for e in own if not np.isnan(e["scores"][name])]
+        for name in dict.fromkeys(name for e in own for name in e["scores"]):
+            known = [
+                (e["scores"][name], e["n"])
+                for e in own
+                if not np.isnan(e["scores"].get(name, np.nan))
+            ]
             values, rows = zip(*known, strict=True) if known else ((np.nan,), (1,))
             scores[name] = float(np.average(values, weights=rows))
         rows = sum(e["n"] for e in own)

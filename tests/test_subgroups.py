@@ -92,14 +92,35 @@ def test_groups_that_are_large_enough_are_told_the_largest_first() -> None:
         assert entry["scores"]["r2"] == pytest.approx(sk.r2_score(truth, values[mask, 0]))
 
 
+def test_rows_of_one_class_have_an_accuracy_alone() -> None:
+    """An MCC of 0 beside an accuracy of 1 would say that the network fails there."""
+    frame = expression(600)[["id", "gene1", "gene3"]]
+    frame["label"] = np.where(frame["gene1"] > frame["gene1"].median(), "yes", "no")
+    frame["plate"] = np.where(frame["label"] == "yes", "a", "b")
+    frame.loc[:90, "plate"] = "c"
+    options = {"target": "label", "features": ["gene1", "gene3"], "batch_column": "plate"}
+    found, *_ = found_for(frame, **options)
+    told = of(found, "batch")
+    assert {name: set(entry["scores"]) for name, entry in told.items()} == {
+        "a": {"accuracy"},
+        "b": {"accuracy"},
+        "c": {"accuracy", "auroc", "mcc"},
+    }
+    assert all(set(entry["intervals"]) == set(entry["scores"]) for entry in told.values())
+
+
 def test_rows_of_one_class_have_no_auroc_and_folds_average_what_is_defined() -> None:
     one = {"by": "GC", "group": "x", "n": 10, "scores": {"accuracy": 0.5, "auroc": float("nan")}}
     two = {"by": "GC", "group": "x", "n": 30, "scores": {"accuracy": 0.9, "auroc": 0.7}}
     three = {"by": "GC", "group": "y", "n": 5, "scores": {"accuracy": 1.0, "auroc": float("nan")}}
-    found = average_subgroups([[one], [two, three]])
+    four = {"by": "GC", "group": "z", "n": 10, "scores": {"accuracy": 0.5}}
+    five = {"by": "GC", "group": "z", "n": 30, "scores": {"accuracy": 0.9, "auroc": 0.7}}
+    found = average_subgroups([[one, four], [two, three, five]])
     assert found[0] == {"by": "GC", "group": "x", "n": 40, "scores": found[0]["scores"]}
     assert found[0]["scores"] == pytest.approx({"accuracy": 0.8, "auroc": 0.7})
-    assert np.isnan(found[1]["scores"]["auroc"])
+    by_name = {entry["group"]: entry["scores"] for entry in found}
+    assert np.isnan(by_name["y"]["auroc"])
+    assert by_name["z"] == pytest.approx({"accuracy": 0.8, "auroc": 0.7})
 
 
 def test_a_run_tells_its_subgroups(tmp_path) -> None:

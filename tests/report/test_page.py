@@ -10,7 +10,7 @@ from pathlib import Path
 import numpy as np
 import pandas as pd
 import pytest
-from sklearn.metrics import roc_auc_score
+from sklearn.metrics import r2_score, roc_auc_score
 
 from bionn.report.page import SECTIONS, render, write_page
 from bionn.report.wording import number, visible
@@ -194,6 +194,60 @@ def test_what_is_measured_besides_is_shown(binary: Path, tmp_path: Path) -> None
         "7 units gave nothing", "42 stretches", "worst error",
     ):  # fmt: skip
         assert told in page.words.replace("\N{NO-BREAK SPACE}", " "), told
+
+
+def test_a_motif_says_what_it_speaks_for_and_what_against(binary: Path, tmp_path: Path) -> None:
+    copy = shutil.copytree(binary, tmp_path / "copy")
+    motif = {"matrix": np.eye(4).tolist(), "seqlets": 9, "output": "yes", "consensus": "ACGT"}
+    found = [motif | {"name": "positive_1", "sign": 1}, motif | {"name": "negative_1", "sign": -1}]
+    (copy / "explain").mkdir(exist_ok=True)
+    (copy / "explain" / "motifs.json").write_text(json.dumps(found))
+    words = Page(render(copy)).words
+    assert re.findall(r"in 9 stretches, (\w+) yes", words) == ["for", "against"]
+
+
+def test_of_folds_it_is_told_whose_network_is_explained(
+    binary: Path, folds: Path, tmp_path: Path
+) -> None:
+    for run, expected in ((binary, False), (folds, True)):
+        copy = shutil.copytree(run, tmp_path / run.parent.name)
+        write_examples(copy)
+        assert ("to the network of the first fold" in Page(render(copy)).words) is expected
+
+
+def test_what_chance_does_to_coverage_is_told(binary: Path, tmp_path: Path) -> None:
+    copy = shutil.copytree(binary, tmp_path / "copy")
+    sets = {"level": 0.9, "coverage": 0.87, "size": 0.95, "empty": 0.062, "n": 400}
+    edit_metrics(copy, conformal=[sets], n={"train": 1000, "val": 100, "test": 400})
+    words = Page(render(copy)).words.replace("\N{NO-BREAK SPACE}", " ")
+    # two standard errors of .9 from 100 and from 400 rows: 2 sqrt(.09 (1/100 + 1/400)) = .0671
+    assert "With 100 validation rows and 400 test rows, 6.7 points more or less at 90 %" in words
+    assert "a set is empty: so are 6.2 % at 90 %" in words
+
+
+def test_figures_of_folds_tell_the_score_of_the_rows_that_they_draw(tmp_path: Path) -> None:
+    run = table_run(tmp_path / "run", target=["y1", "y2"], folds=3)
+    words = Page(render(run)).words
+    table = pd.read_csv(run / "predictions.tsv", sep="\t")
+    for name in ("y1", "y2"):
+        pooled = r2_score(table[f"target_{name}"], table[f"prediction_{name}"])
+        assert f"R² {number(float(pooled))}. On the dashed line" in words
+    assert "pool the test rows of all folds" in words
+
+
+def test_one_target_is_not_told_twice(tmp_path: Path) -> None:
+    run = table_run(tmp_path / "run", target="y1")
+    assert "by_class" not in Page(render(run)).sections
+
+
+def test_subgroups_have_their_intervals(binary: Path, tmp_path: Path) -> None:
+    copy = shutil.copytree(binary, tmp_path / "copy")
+    group = {"by": "identity", "group": "equal", "n": 7, "scores": {"auroc": 0.654}}
+    edit_metrics(copy, subgroups=[group | {"intervals": {"auroc": [0.512, 0.789]}}])
+    words = Page(render(copy)).words
+    assert "Test scores by identity with the most alike row of training or validation" in words
+    assert "0.512 to 0.789" in words
+    assert "95 % bootstrap interval: the fewer the rows" in words
 
 
 def test_every_section_has_a_run_that_shows_it(binary: Path, several: Path, tmp_path: Path) -> None:

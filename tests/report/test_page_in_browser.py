@@ -81,6 +81,53 @@ def test_dark_is_dark_and_light_is_light(chromium: Browser, runs: dict[str, Path
     assert lightness[0] > 700 > 100 > lightness[1]
 
 
+def test_paper_is_light_whatever_the_screen_is(chromium: Browser, runs: dict[str, Path]) -> None:
+    def colours() -> list[str]:
+        return chromium.run(
+            "const style = getComputedStyle(document.documentElement);"
+            "return ['--paper', '--c0', '--base-a', '--up'].map(n => style.getPropertyValue(n).trim())"
+        )
+
+    chromium.open(runs["sequences"] / "report.html")
+    light = colours()
+    chromium.open(runs["sequences"] / "report.html", dark=True)
+    assert all(dark != other for dark, other in zip(colours(), light, strict=True))
+    features = [{"name": "prefers-color-scheme", "value": "dark"}]
+    chromium.driver.execute_cdp_cmd(
+        "Emulation.setEmulatedMedia", {"media": "print", "features": features}
+    )
+    try:
+        assert colours() == light
+        widths = chromium.run(
+            "return [...document.querySelectorAll('.drawing')].map(one => one.clientWidth)"
+        )
+        assert max(widths) <= chromium.run("return document.body.clientWidth")
+    finally:
+        chromium.driver.execute_cdp_cmd("Emulation.setEmulatedMedia", {"media": ""})
+
+
+def test_only_the_best_of_each_column_is_bold(
+    chromium: Browser, runs: dict[str, Path], tmp_path: Path
+) -> None:
+    copy = shutil.copytree(runs["table"], tmp_path / "copy")
+    metrics = json.loads((copy / "metrics.json").read_text(encoding="utf-8"))
+    baselines = metrics["baselines"]
+    baselines["forest"]["test"] |= {"r2": metrics["test"]["r2"] + 0.05}
+    edit_metrics(copy, baselines=baselines)
+    write_page(copy)
+    chromium.open(copy / "report.html")
+    rows = chromium.run(
+        """return [...document.querySelectorAll('table.scores tbody tr')].map(row =>
+             [...row.querySelectorAll('td')].map(cell => {
+               const best = cell.querySelector('b');
+               return [Number(getComputedStyle(best || cell).fontWeight) > 500, Boolean(best)];
+             }))"""
+    )
+    assert all(bold == best for row in rows for bold, best in row)
+    assert not rows[0][0][0]  # the network's R2: the forest's is better
+    assert sum(row[0][0] for row in rows) == 1
+
+
 def test_nothing_hostile_ran(chromium: Browser, runs: dict[str, Path]) -> None:
     chromium.open(runs["hostile"] / "report.html")
     assert chromium.run("return window.hacked") is None

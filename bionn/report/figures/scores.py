@@ -10,6 +10,7 @@ import numpy as np
 from sklearn.metrics import (
     average_precision_score,
     precision_recall_curve,
+    r2_score,
     roc_auc_score,
     roc_curve,
 )
@@ -102,8 +103,9 @@ def histogram_of_chances(truth: np.ndarray, chances: np.ndarray, names: Sequence
     )
 
 
-def scatter(truth: np.ndarray, predicted: np.ndarray, name: str, r2: float | None) -> Figure:
-    """Predicted against measured values of one target, ``(N,)`` each."""
+def scatter(truth: np.ndarray, predicted: np.ndarray, name: str) -> Figure:
+    """Predicted against measured values of one target, ``(N,)`` each, and R² of these."""
+    r2 = float(r2_score(truth, predicted)) if np.ptp(truth) > 0 else None
     axis = spanning(f"measured {short(name, 28)}", truth, predicted)
     plot = Plot(
         axis,

@@ -20,6 +20,9 @@ MARGIN = 30.0
 COLUMNS = 80
 """The most positions of a row; longer sequences go on in the next."""
 
+MOTIF = 16
+"""Positions that a motif's drawing has room for at least, so that letters of all are as wide."""
+
 SHADES = 8
 """Degrees of a map's colour, in either direction."""
 
@@ -123,7 +126,8 @@ def motif_logo(matrix: np.ndarray, letters: Sequence[str], label: str) -> Markup
     for position, (row, height) in enumerate(zip(chances, bits, strict=True)):
         pairs = [(letter, float(p * height)) for letter, p in zip(letters, row, strict=True)]
         parts += stacked(pairs, MARGIN + CELL * position, 6 + tall, scale, letters)
-    return drawing(MARGIN + CELL * len(matrix) + 6, tall + 14, label, *parts)
+    columns = max(len(matrix), MOTIF)
+    return drawing(MARGIN + CELL * columns + 6, tall + 14, label, *parts)
 
 
 def rows_of(length: int) -> list[range]:

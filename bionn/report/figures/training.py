@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from dataclasses import replace
 
 import numpy as np
 import pandas as pd
+from matplotlib.ticker import MaxNLocator
 
 from bionn.report.figures.plot import Axis, Plot, spanning
 from bionn.report.figures.svg import Figure, Key
@@ -26,7 +28,7 @@ def losses(histories: Sequence[pd.DataFrame], best: Sequence[int | None]) -> Fig
     if not columns or not histories:
         return None
     curves = [h[c].to_numpy(dtype=float) for h in histories for c in columns]
-    epochs = spanning("epoch", np.concatenate([h["epoch"] for h in histories]), margin=0.0)
+    epochs = _epochs(histories)
     low = (
         f"lowest validation loss {number(min(map(np.nanmin, curves[1::2])))}"
         if len(columns) > 1
@@ -49,6 +51,19 @@ def losses(histories: Sequence[pd.DataFrame], best: Sequence[int | None]) -> Fig
     )
 
 
+def _epochs(histories: Sequence[pd.DataFrame]) -> Axis:
+    axis = spanning("epoch", np.concatenate([h["epoch"] for h in histories]), margin=0.0)
+    return replace(axis, ticks=_whole(axis.low, axis.high))
+
+
+def _whole(low: float, high: float) -> list[tuple[float, str]]:
+    """Ticks at whole numbers: there is no half an epoch."""
+    places = MaxNLocator(5, integer=True).tick_values(low, high)
+    return [
+        (place, f"{place:,.0f}") for place in np.asarray(places).tolist() if low <= place <= high
+    ]
+
+
 def search(tables: Sequence[pd.DataFrame], first: float | None) -> Figure | None:
     """The validation loss of each trial that came to its end, and the smallest so far.
 
@@ -69,9 +84,8 @@ def search(tables: Sequence[pd.DataFrame], first: float | None) -> Figure | None
         np.array([every.min() if first is None else first]),
     )
     last = float(max(across.max() for across in numbers))
-    marks = np.unique(np.linspace(0, last, 6).astype(int)).tolist()
     plot = Plot(
-        Axis("trial", 0.0, last, ticks=[(float(mark), str(mark)) for mark in marks]),
+        Axis("trial", 0.0, last, ticks=_whole(0.0, last)),
         spanning("validation loss", *ends),
         f"Validation loss against trial, {number(float(every.min()))} at best.",
     )
@@ -98,7 +112,7 @@ def others(histories: Sequence[pd.DataFrame]) -> list[Figure]:
     for name in columns[:MOST]:
         known = [h for h in histories if name in h]
         words = short(name.replace("_", " "), 36)
-        x = spanning("epoch", np.concatenate([h["epoch"] for h in known]), margin=0.0)
+        x = _epochs(known)
         y = spanning(words, *(h[name].to_numpy(dtype=float) for h in known))
         plot = Plot(x, y, f"{words} against epoch.")
         for history in known:

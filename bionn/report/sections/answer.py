@@ -96,7 +96,10 @@ def comparison(run: Run) -> tuple[str, str]:
     if found:
         sentence, tone = _verdict(found, score)
         others = _others(run, found.get("baseline"))
-        return sentence + others, "even" if others and tone == "good" else tone
+        if not others:
+            return sentence, tone
+        joined = f"{sentence} {'But' if tone == 'good' else 'Beside it,'} {others}."
+        return joined, "even" if tone == "good" else tone
     own = (run.metrics.get("test") or {}).get(run.main_score)
     known = {
         name: value
@@ -145,18 +148,18 @@ def _verdict(found: dict[str, Any], score: str) -> tuple[str, str]:
 
 
 def _others(run: Run, first: str | None) -> str:
-    """Further baselines that are as good as the network, or better."""
+    """Further baselines that are as good as the network, or better; empty where there are none."""
     told = {"tie": "as good, within chance", "worse": "better"}
     found = [
         f"the {short(name, 40)} baseline is {told[kind]}"
         for name, parts in (run.metrics.get("baselines") or {}).items()
         if name != first and (kind := (parts.get("comparison") or {}).get("verdict")) in told
     ]
-    return f" But {listed(found)}." if found else ""
+    return listed(found)
 
 
 def _p_value(p: float) -> str:
-    return "below 0.001" if p < 0.001 else f"= {number(float(p))}"
+    return "below 0.001" if p < 0.001 else f"=\N{NO-BREAK SPACE}{number(float(p))}"
 
 
 def _message(warning: Any) -> str:

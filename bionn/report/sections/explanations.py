@@ -33,9 +33,15 @@ def examples(run: Run) -> dict[str, Any] | None:
     return {
         "glyphs": glyph_definitions(sorted(letters)),
         "examples": shown,
+        "whose": _whose(run),
         "unit": "value" if run.is_regression else "logit",
         "shifted": any(entry.get("start") for entry in run.examples),
     }
+
+
+def _whose(run: Run) -> str:
+    """Of folds only the first one's network is explained."""
+    return " to the network of the first fold" if run.folds else ""
 
 
 def _example(entry: dict[str, Any], run: Run, place: int) -> dict[str, Any] | None:
@@ -154,6 +160,7 @@ def motifs(run: Run) -> dict[str, Any] | None:
                 "consensus": consensus,
                 "seqlets": entry.get("seqlets", entry.get("n_seqlets")),
                 "output": short(entry.get("output", ""), 40),
+                "speaks": "against" if entry.get("sign", 1) < 0 else "for",
             }
         )
     if not shown:
@@ -161,6 +168,7 @@ def motifs(run: Run) -> dict[str, Any] | None:
     needed = not run.examples  # else the examples' section holds the letters' outlines
     return {
         "motifs": shown,
+        "whose": _whose(run),
         "left_out": max(0, len(run.motifs) - MOTIFS),
         "glyphs": glyph_definitions(sorted(set(letters))) if needed else "",
     }
@@ -180,6 +188,7 @@ def features(run: Run) -> dict[str, Any] | None:
         )
     ]
     return {
+        "whose": _whose(run),
         "figures": [importances(rows, "Rise of the loss when shuffled")] if rows else [],
         "columns": [name.replace("_", " ") for name in numbers],
         "rows": [

@@ -126,7 +126,6 @@ def _worst_classes(table: pd.DataFrame, truth: np.ndarray, chances: np.ndarray) 
 
 
 def _regression(run: Run, table: pd.DataFrame) -> dict[str, Any] | None:
-    each = run.metrics.get("per_target") or {}
     figures, misses = [], []
     pairs = [
         (name, table[column].to_numpy(dtype=float), table[made].to_numpy(dtype=float))
@@ -140,8 +139,7 @@ def _regression(run: Run, table: pd.DataFrame) -> dict[str, Any] | None:
             continue
         truth, predicted = truth[known], predicted[known]
         if number_ < TARGETS:
-            r2 = (each.get(name) or run.metrics.get("test") or {}).get("r2")
-            figures += [scatter(truth, predicted, name, r2), residuals(truth, predicted, name)]
+            figures += [scatter(truth, predicted, name), residuals(truth, predicted, name)]
             thinned |= len(known) > DOTS
         scaled = np.abs(predicted - truth) / (truth.std() or 1.0)
         worst = np.argsort(-scaled, kind="stable")[:WORST]
@@ -152,6 +150,7 @@ def _regression(run: Run, table: pd.DataFrame) -> dict[str, Any] | None:
     note = (
         f"The first {TARGETS} of {len(pairs)} targets are drawn. " if len(pairs) > TARGETS else ""
     )
+    note += "The figures pool the test rows of all folds, and so does R². " if run.folds else ""
     note += "A slope or a funnel among the residuals would mean that something is missed. "
     if thinned:
         note += (

@@ -12,6 +12,12 @@ from bionn.report.wording import MEANINGS, interval, number, percent, score_name
 
 LARGE_MODELS = 8
 
+DIVISIONS = {
+    "GC": "share of C and G",
+    "identity": "identity with the most alike row of training or validation",
+}
+"""What subgroups are parts of, where the name of the column does not tell."""
+
 
 def scores(run: Run) -> dict[str, Any] | None:
     """The table of models and scores."""
@@ -134,7 +140,7 @@ def folds(run: Run, names: list[str]) -> list[dict[str, Any]]:
 def by_class(run: Run) -> dict[str, Any] | None:
     """Scores of each class, or of each target."""
     found = run.metrics.get("per_class") or run.metrics.get("per_target")
-    if not found:
+    if not found or ("per_target" in run.metrics and len(found) == 1):  # that is the run's score
         return None
     first = next(iter(found.values()))
     columns = [n for n, v in first.items() if n != "n" and not isinstance(v, (dict, list))]
@@ -164,22 +170,37 @@ def subgroups(run: Run) -> dict[str, Any] | None:
     found = run.metrics.get("subgroups")
     if not found:
         return None
-    columns = list(dict.fromkeys(name for entry in found for name in entry.get("scores") or {}))
     by: dict[str, list[dict[str, Any]]] = {}
     for entry in found:
-        cells = [number((entry.get("scores") or {}).get(name)) for name in columns]
-        row = {"name": short(entry.get("group", "")), "n": entry.get("n"), "cells": cells}
-        by.setdefault(str(entry.get("by", "group")), []).append(row)
+        by.setdefault(str(entry.get("by", "group")), []).append(entry)
     return {
-        "columns": [score_name(name) for name in columns],
-        "tables": [
-            {
-                "by": name.replace("_", " "),
-                "rows": rows[:ROWS],
-                "left_out": max(0, len(rows) - ROWS),
-            }
-            for name, rows in by.items()
-        ],
+        "has_intervals": any(entry.get("intervals") for entry in found),
+        "tables": [_division(name, entries) for name, entries in by.items()],
+    }
+
+
+def _division(name: str, entries: list[dict[str, Any]]) -> dict[str, Any]:
+    """The table of what divides the test rows, with the scores that some of its groups have."""
+    known = dict.fromkeys(
+        score
+        for entry in entries
+        for score, value in (entry.get("scores") or {}).items()
+        if value is not None
+    )
+    rows = []
+    for entry in entries[:ROWS]:
+        values, ends = entry.get("scores") or {}, entry.get("intervals") or {}
+        cells = [
+            {"value": number(values.get(score)), "note": interval(ends.get(score))}
+            for score in known
+        ]
+        rows.append({"name": short(entry.get("group", "")), "n": entry.get("n"), "cells": cells})
+    return {
+        "by": name.replace("_", " "),
+        "division": DIVISIONS.get(name, name.replace("_", " ")),
+        "columns": [score_name(score) for score in known],
+        "rows": rows,
+        "left_out": max(0, len(entries) - ROWS),
     }
 
 

@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
+import math
 from typing import Any
 
 from bionn.report.figures.scores import reliability
 from bionn.report.run_files import Run
 from bionn.report.sections.data import CLASSES, ROWS
-from bionn.report.wording import number, percent, score_name, short
+from bionn.report.wording import counted, number, percent, score_name, short
 
 
 def calibration(run: Run) -> dict[str, Any] | None:
@@ -54,6 +55,29 @@ def _each(value: Any) -> list[Any]:
     return value if isinstance(value, list) else [] if value is None else [value]
 
 
+def _about_coverage(run: Run, found: list[dict[str, Any]]) -> list[str]:
+    """How far chance alone takes the measured coverage from the promised, and what empty sets are."""
+    notes = []
+    val, level = run.metrics.get("n", {}).get("val"), found[0].get("level")
+    repeats = run.metrics.get("repeats", 1)  # the same rows again
+    rows = (sum(val) if isinstance(val, list) else val or 0) // repeats
+    tested = (found[0].get("n") or 0) // repeats
+    if rows and tested and level is not None:
+        # shares of the validation rows make the threshold, those of the test rows are counted
+        error = math.sqrt(level * (1 - level) * (1 / rows + 1 / tested))
+        notes.append(
+            f"With {counted(rows, 'validation row')} and {counted(tested, 'test row')}, "
+            f"{100 * 2 * error:.1f} points more or less at {percent(level, 0)} may be chance."
+        )
+    empty = max((entry.get("empty") or 0.0 for entry in found), default=0.0)
+    if empty > 0:
+        notes.append(
+            "Where no class is probable enough, a set is empty: so are "
+            f"{percent(found[0].get('empty'))} at {percent(level, 0)}."
+        )
+    return notes
+
+
 def conformal(run: Run) -> dict[str, Any] | None:
     """Promised and measured coverage, and how large the sets or wide the intervals are."""
     found = run.metrics.get("conformal")
@@ -61,6 +85,7 @@ def conformal(run: Run) -> dict[str, Any] | None:
         return None
     classes = list(found[0].get("by_class") or {})[:CLASSES]
     return {
+        "notes": _about_coverage(run, found),
         "size": "width of the interval" if run.is_regression else "classes in the set, on average",
         "several": any("target" in entry for entry in found),
         "classes": [short(name, 24) for name in classes],
