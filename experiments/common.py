@@ -205,9 +205,11 @@ def main(name: str, experiment: Callable[..., list[Score]]) -> None:
 
 
 def write_result(readme: Path, text: str, name: str = "result") -> None:
-    """Replace what stands between the marks of a README that have this name."""
+    """Replace what stands between the marks of this name in a README, or add them at its end."""
     begin, end = f"<!-- {name} -->", f"<!-- end of {name} -->"
     old = readme.read_text(encoding="utf-8")
+    if begin not in old:
+        old = f"{old.rstrip()}\n\n{begin}\n{end}\n"
     new = re.sub(
         f"{re.escape(begin)}.*{re.escape(end)}",
         f"{begin}\n{text}\n{end}".replace("\\", r"\\"),

@@ -85,10 +85,12 @@ def main() -> None:
     parser = argparse.ArgumentParser(prog="python -m experiments.compare")
     parser.add_argument("names", nargs="*", choices=[*PLANS, []], metavar="NAME")
     parser.add_argument("--out", type=Path, default=Path("runs/compared"))
+    parser.add_argument("--no-search", action="store_true", help="leave the searches out")
     arguments = parser.parse_args()
     for name in arguments.names or PLANS:
+        plan = PLANS[name]._replace(minutes=None) if arguments.no_search else PLANS[name]
         with failing_in_one_line(parser.prog):
-            scores = compare(name, PLANS[name], data_folder(name), arguments.out)
+            scores = compare(name, plan, data_folder(name), arguments.out)
         print(table(scores), flush=True)
         write_result(HERE / name / "README.md", table(scores), "compared")
 
