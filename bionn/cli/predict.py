@@ -119,6 +119,7 @@ def predict(arguments: Sequence[str]) -> int:
         both_strands=given.both_strands,
         calibrate=given.calibrate,
     )
+    _refuse_idle(given, predictor, source)
     outputs = _outputs(given, predictor)
     _check_level(given, predictor)
     shown, files = given.out == STANDARD_OUTPUT, files_for(given.out, outputs)
@@ -200,6 +201,40 @@ def _for_spreadsheets(block: pd.DataFrame) -> pd.DataFrame:
 def _refuse_folder(out: str) -> None:
     if Path(out).is_dir():
         raise InputError(f"{out}: a file name needed, this is a folder; name a file in it")
+
+
+def _refuse_idle(given: Namespace, predictor: Predictor, source: str) -> None:
+    """Refuse options to which the model, or the kind of file, leaves nothing to do.
+
+    Raises:
+        InputError: one of them is given.
+    """
+    from bionn.formats.intervals import is_bed
+    from bionn.formats.sequence_files import holds_sequences
+    from bionn.preprocess.sequences import SequenceEncoder
+
+    if isinstance(predictor.encoder, SequenceEncoder):
+        _refuse(given, "a model of sequences", "missing_features")
+    else:
+        _refuse(given, "a model of features", "sequence_column")
+    if not Path(source).is_file():  # a pipe can be read only once
+        return
+    if is_bed(source):
+        _refuse(given, f"BED regions ({source})", "id_rule", "sequence_column", "columns")
+    elif holds_sequences(source):
+        _refuse(
+            given, f"sequences in records ({source})", "id_column", "sequence_column", "columns"
+        )
+    else:
+        _refuse(given, f"a table ({source})", "id_rule")
+
+
+def _refuse(given: Namespace, found: str, *names: str) -> None:
+    nothing = {"missing_features": "error"}
+    for name in names:
+        if getattr(given, name) != nothing.get(name):
+            option = "id" if name == "id_rule" else name.replace("_", "-")
+            raise InputError(f"{option}: of no use for {found}; leave it out")
 
 
 def _outputs(given: Namespace, predictor: Predictor) -> list[str]:

@@ -50,7 +50,9 @@ def refuse_for_fasta(options: DataOptions) -> None:
     Raises:
         InputError: one of them is given.
     """
-    names = ["sequence_column", "features", "orient"] + ["columns"] * (options.labels is None)
+    names = ["sequence_column", "features", "orient"]
+    if options.labels is None:
+        names += ["columns"] if options.genome is not None else ["columns", "id_column"]
     for name in names:
         if _given(options, name):
             raise InputError(
@@ -68,6 +70,11 @@ def refuse_for_tables(table: Table, options: DataOptions) -> None:
         raise InputError(
             f"label-pattern: for the headers of FASTA files only, a table found ({table.path}); leave "
             "it out, and name the column with target"
+        )
+    if _given(options, "id_rule"):
+        raise InputError(
+            f"id: for the headers of FASTA files only, a table found ({table.path}); leave it out, and "
+            "name the column with id-column"
         )
 
 

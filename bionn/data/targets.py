@@ -83,8 +83,6 @@ def find_targets(samples: Samples, options: DataOptions) -> tuple[Samples, Targe
     names = tuple(str(name) for name in samples.targets.columns)
     first = names[0]
     if task == "regression":
-        if options.classes:
-            raise InputError("classes: classes needed, a regression found; leave it out")
         values = np.column_stack([_numbers(samples, name) for name in names])
         _check_variation(samples, values)
         kind = f"regression of {len(names)} target{'s' * (len(names) > 1)}"

@@ -17,7 +17,7 @@ from bionn.data.orientation import as_samples, may_be_genes
 from bionn.data.prepared import Encoder
 from bionn.data.regions import RegionCutter, needs_genome
 from bionn.data.samples import Source
-from bionn.errors import FormatError, InputError, did_you_mean
+from bionn.errors import InputError, did_you_mean
 from bionn.formats.fasta import BLOCK_RECORDS, FastaRecords, IdRule, read_pieces
 from bionn.formats.fasta import read_blocks as fasta_blocks
 from bionn.formats.fastq import is_fastq
@@ -282,12 +282,7 @@ def _sequence_column(table: Table, encoder: SequenceEncoder, named: str | None) 
     if column is None:
         raise InputError(
             f"{table.path}: a column of {encoder.alphabet} sequences needed (this model takes "
-            "sequences), none found"
-        )
-    if encoder.symbols.reads_like(column):
-        raise FormatError(
-            f"{table.path}:1: column names needed, the sequence {column[:20]!r} found; the file "
-            "has no header line: name its columns (columns)"
+            "sequences), none found; name it with sequence-column"
         )
     return column
 

@@ -181,8 +181,32 @@ def test_a_table_without_a_header_loses_no_row(tmp_path: Path, monkeypatch, caps
     manifest.write_text(json.dumps(sealed(kept)))
     capsys.readouterr()
     assert main(["predict", "bare", "bare.csv", "--out", "lost.tsv"]) == 2
-    assert "bare.csv:1: column names needed" in capsys.readouterr().err
+    assert "bare.csv:1: a header line needed, the sequence" in capsys.readouterr().err
     assert not Path("lost.tsv").exists()
+
+
+@pytest.mark.parametrize(
+    ("arguments", "says"),
+    [
+        (["s", "s.fa", "--id-column", "x"], "id-column: of no use for sequences in records (s.fa)"),
+        (["s", "s.fa", "--sequence-column", "x"], "sequence-column: of no use for sequences"),
+        (["s", "s.fa", "--columns", "a,b"], "columns: of no use for sequences in records (s.fa)"),
+        (
+            ["s", "s.fa", "--missing-features", "impute"],
+            "missing-features: of no use for a model of",
+        ),
+        (["s", "b.bed", "--columns", "a,b"], "columns: of no use for BED regions (b.bed)"),
+        (["s", "s.csv", "--id", "full"], "id: of no use for a table (s.csv)"),
+    ],
+)
+def test_options_of_no_use_are_refused(
+    folder: Path, arguments: list[str], says: str, capsys
+) -> None:
+    Path("b.bed").write_text("chr1\t0\t12\n")
+    Path("s.csv").write_text("id,sequence\na,ACGTACGTACGT\n")
+    assert main(["predict", *arguments, "--out", "new.tsv"]) == 2
+    assert f"error: {says}" in capsys.readouterr().err
+    assert not Path("new.tsv").exists()
 
 
 def genome(path: str = "genome.fa") -> dict[str, str]:

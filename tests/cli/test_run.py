@@ -67,8 +67,8 @@ CASES = {
     "missing labels": Case(nothing, ["s.fa", "--labels", "no.csv"], ["no.csv: no such file"]),
     "a folder": Case(lambda: Path("d.fa").mkdir(), ["d.fa", *FASTA[1:]], ["d.fa: a file needed"]),
     "no input": Case(nothing, [], ["inputs: a FASTA file or a table needed"]),
-    "empty FASTA": Case(write("s.fa", ""), FASTA, ["s.fa: ", "the file is empty"]),
-    "empty table": Case(write("t.csv", "\n"), TABLE, ["t.csv: ", "the file is empty"]),
+    "empty FASTA": Case(write("s.fa", ""), FASTA, ["s.fa:1: ", "the file is empty"]),
+    "empty table": Case(write("t.csv", "\n"), TABLE, ["t.csv:1: ", "the file is empty"]),
     "header only": Case(write("t.csv", "id,gene1,y1\n"), TABLE, ["t.csv", "header", "add data"]),
     "not FASTA": Case(
         write("s.fa", "id,sequence\na,ACGT\n"),
@@ -88,7 +88,7 @@ CASES = {
         FASTA,
         [
             "l.csv: ",
-            "1 label without a record (s999) found, the first at l.csv:22; ",
+            "1 label without a record (s999) found, the first at l.csv:92; ",
             "allow-missing",
         ],
     ),
@@ -171,13 +171,13 @@ CASES = {
     "encoding": Case(nothing, [*FASTA, "--encoding", "kmer"], ["encoding: onehot", "'kmer' found"]),
     "too many k-mers": Case(nothing, [*FASTA, "--encoding", "kmer:12"], ["at most 131072 k-mers"]),
     "k-mers of a table": Case(
-        nothing, [*TABLE, "--encoding", "kmer:3"], ["encoding: sequences needed", "features found"]
+        nothing, [*TABLE, "--encoding", "kmer:3"], ["encoding: for sequences only", "features found"]
     ),
     "augment": Case(nothing, [*FASTA, "--augment", "mask:2"], ["augment: reverse-", "'mask:2'"]),
     "augmented table": Case(
         nothing, [*TABLE, "--augment", "mask:.1"], ["augment: sequences needed", "features found"]
     ),
-    "strands of a table": Case(nothing, [*TABLE, "--both-strands"], ["both-strands: sequences"]),
+    "strands of a table": Case(nothing, [*TABLE, "--both-strands"], ["both-strands: for sequences"]),
     "strands of protein": Case(
         nothing,
         [*FASTA, "--alphabet", "custom:ACGTRN", "--both-strands"],

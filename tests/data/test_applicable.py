@@ -33,6 +33,15 @@ def test_a_table_has_no_headers_to_search(write: Write) -> None:
         read_samples(table, DataOptions(target="label", label_pattern="(?P<label>[01])"))
 
 
+def test_ids_are_found_in_headers_by_a_rule_and_in_tables_by_a_column(write: Write) -> None:
+    table = write("t.csv", "id,dna,label\n" + "".join(f"s{n},ACGT,{n % 2}\n" for n in range(6)))
+    with refused("id: for the headers of FASTA files only", str(table), "with id-column"):
+        read_samples(table, DataOptions(target="label", id_rule="full"))
+    files = [write("a.fa", ">x\nAC\n"), write("b.fa", ">y\nGT\n")]
+    with refused("id-column: for tables only, FASTA files found; leave it out"):
+        read_samples(files, DataOptions(id_column="name"))
+
+
 def test_an_effect_of_batches_needs_their_column() -> None:
     frame = pd.DataFrame({"g": [0.0, 1, 2], "y": [1.5, 2.5, 0.5], "lab": list("aba")})
     options = DataOptions(target="y", batch_effect="center", batch_column="lab")
@@ -142,7 +151,7 @@ def test_what_features_cannot_follow_is_refused_when_they_are_read(name: str, va
 
 def test_classes_and_transforms_are_for_the_kind_of_target_that_has_them() -> None:
     read = read_samples(samples_with(), DataOptions(target="y", features=["g"]))
-    with refused("classes: classes needed, a regression found; leave it out"):
+    with refused("classes: a regression has none; leave them out"):
         find_targets(read, DataOptions(target="y", task="regression", classes=["1"]))
     kinds = samples_with(kind=list("abcabcabc"))
     options = DataOptions(target="kind", features=["g"], target_transform="log1p")

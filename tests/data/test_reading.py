@@ -489,3 +489,28 @@ def test_ids_that_read_like_sequences_are_ids() -> None:
     assert samples.features is not None
     assert list(samples.features) == ["gene"]
     assert samples.ids == SEQUENCES
+
+
+def test_a_table_without_a_header_does_not_lose_its_first_row(write: Write) -> None:
+    rows = "".join(f"s{n},ACGTACGT{'ACGT'[n % 4]},{n % 2}\n" for n in range(9))
+    path = write("bare.csv", rows)
+    said = f"{path}:1: a header line needed, the sequence 'ACGTACGTA' found", "with columns"
+    with refused(*said, kind=FormatError):
+        read(path)
+    assert len(read(path, columns=["id", "dna", "label"])) == 9
+
+
+@pytest.mark.parametrize("text", ["# Some header\n>a\nACGT\n", "The MIT License\n\nNo warranty\n"])
+def test_a_file_that_is_neither_records_nor_a_table_is_told_its_first_line(
+    text: str, write: Write
+) -> None:
+    path = write("notes", text)
+    fact = f"one column found, {text.splitlines()[0]!r}"
+    with refused(f"{path}:1: FASTA ('>' before each record), or a table", fact, kind=FormatError):
+        read(path)
+
+
+def test_a_table_in_which_nothing_is_left_to_predict_is_told_so(write: Write) -> None:
+    path = write("a.csv", "id,dna,part\n" + "".join(f"s{n},ACGTACGTA,train\n" for n in range(4)))
+    with refused("a column to predict needed, none found beside", "(id, dna, part)"):
+        read(path, split_column="part")
