@@ -22,17 +22,17 @@ def print_audit(console: Console, found: dict[str, Any]) -> None:
     for name, text in chain(audit_rows(found), _split_rows(found)):
         table.add_row(escape(name), escape(text))
     console.print(table)
-    print_warnings(console, found)
-    for sentence in found["advice"]:
-        console.print(f"advice: {escape(sentence)}")
+    print_remarks(console, found)
     if not found["warnings"]:
         console.print("no warnings")
 
 
-def print_warnings(console: Console, found: dict[str, Any]) -> None:
-    """A yellow sentence for each."""
+def print_remarks(console: Console, found: dict[str, Any]) -> None:
+    """A yellow sentence for each warning, then the advice."""
     for warning in found["warnings"]:
         console.print(f"warning: {escape(warning['message'])}", style="yellow")
+    for sentence in found["advice"]:
+        console.print(f"advice: {escape(sentence)}")
 
 
 def audit_rows(found: dict[str, Any]) -> Iterator[tuple[str, str]]:

@@ -19,7 +19,7 @@ from bionn.data.splits import Split
 from bionn.metrics import CLASSIFICATION, REGRESSION
 from bionn.preprocess.encoding import ONE_HOT
 from bionn.preprocess.sequences import SequenceEncoder
-from bionn.report.audit import print_warnings
+from bionn.report.audit import print_remarks
 from bionn.training.options import TrainingOptions
 
 SHOWN_LEVEL = 0.9
@@ -29,7 +29,7 @@ SHOWN_LEVEL = 0.9
 def print_data(
     console: Console, samples: Samples, splits: Sequence[Split], found: dict[str, Any]
 ) -> None:
-    """The notes of reading, the sizes of the parts, the split's certificate, and warnings."""
+    """The notes of reading, the sizes of the parts, the split's certificate, warnings and advice."""
     for note in samples.notes:
         console.print(escape(note), style="yellow" if "left out" in note else None)
     sizes = ", ".join(
@@ -37,7 +37,7 @@ def print_data(
     )
     console.print(f"split: {splits[0].name}: {sizes}" + " (fold 0)" * (len(splits) > 1))
     console.print(escape(certificate_note(found["split"])))
-    print_warnings(console, found)
+    print_remarks(console, found)
 
 
 def print_training(console: Console, prepared: Prepared, options: TrainingOptions) -> None:

@@ -171,13 +171,17 @@ CASES = {
     "encoding": Case(nothing, [*FASTA, "--encoding", "kmer"], ["encoding: onehot", "'kmer' found"]),
     "too many k-mers": Case(nothing, [*FASTA, "--encoding", "kmer:12"], ["at most 131072 k-mers"]),
     "k-mers of a table": Case(
-        nothing, [*TABLE, "--encoding", "kmer:3"], ["encoding: for sequences only", "features found"]
+        nothing,
+        [*TABLE, "--encoding", "kmer:3"],
+        ["encoding: for sequences only", "features found"],
     ),
     "augment": Case(nothing, [*FASTA, "--augment", "mask:2"], ["augment: reverse-", "'mask:2'"]),
     "augmented table": Case(
         nothing, [*TABLE, "--augment", "mask:.1"], ["augment: sequences needed", "features found"]
     ),
-    "strands of a table": Case(nothing, [*TABLE, "--both-strands"], ["both-strands: for sequences"]),
+    "strands of a table": Case(
+        nothing, [*TABLE, "--both-strands"], ["both-strands: for sequences"]
+    ),
     "strands of protein": Case(
         nothing,
         [*FASTA, "--alphabet", "custom:ACGTRN", "--both-strands"],

@@ -46,6 +46,29 @@ def clean(rows: int = 1200, length: int = 60) -> pd.DataFrame:
 # --- counts and single faults
 
 
+@pytest.mark.parametrize(
+    ("encoding", "shortest", "told"),
+    [
+        ("kmer:3", 29, True),
+        ("kmer:2-3,canonical", 20, True),
+        ("kmer:3", 30, False),
+        ("kmer:3,frequency", 20, False),
+        ("onehot+kmer:3", 20, False),
+        ("onehot", 20, False),
+    ],
+)
+def test_counts_in_sequences_of_unequal_length_are_advised_against(
+    encoding: str, shortest: int, told: bool
+) -> None:
+    frame = clean()
+    frame.loc[5, "sequence"] = frame.loc[5, "sequence"][:shortest]
+    advice = [a for a in audited(frame, encoding=encoding)["advice"] if "k-mers" in a]
+    assert len(advice) == told
+    if told:
+        assert f"{shortest} to 60 positions" in advice[0]
+        assert f"encoding {encoding},frequency" in advice[0]
+
+
 def test_clean_sequences_have_no_warnings() -> None:
     found = audited(clean())
     assert found["warnings"] == []
