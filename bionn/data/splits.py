@@ -145,14 +145,14 @@ def _refuse_idle(kind: str, options: DataOptions, *, given: bool) -> None:
     Raises:
         InputError: one of the two is given in vain.
     """
-    if given and options.split is not None:
+    if given and options.split not in (None, "stratified"):  # the modules' default
         raise InputError(
             f"split: parts to be made needed, those of columns or files found beside {kind!r}; leave "
             "one of the two out"
         )
     named = bool(options.val_chromosomes) and bool(options.test_chromosomes)
     folds = options.folds is not None or kind == "leave-one-group-out"
-    if options.fractions != DataOptions.fractions and (given or named or folds):
+    if tuple(options.fractions) != DataOptions.fractions and (given or named or folds):
         what = "folds" if folds else "parts that are given"
         raise InputError(f"fractions: parts to be cut needed, {what} found; leave fractions out")
 

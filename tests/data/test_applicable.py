@@ -173,10 +173,11 @@ PARTS = ["train", "val", "test"] * 3
 )
 def test_shares_are_for_parts_that_are_cut(given: dict[str, Any]) -> None:
     frame = samples_with(part=PARTS, fold=list("012012012"))
-    splits_of(frame, target="y", features=["g"], **given)
+    splits_of(frame, target="y", features=["g"], fractions=[0.8, 0.1, 0.1], **given)
     with refused("fractions: parts to be cut needed", "leave fractions out"):
         splits_of(frame, target="y", features=["g"], fractions=(0.6, 0.2, 0.2), **given)
     if "folds" not in given and "split" not in given:
+        splits_of(frame, target="y", features=["g"], split="stratified", **given)
         with refused("split: parts to be made needed", "beside 'random'"):
             splits_of(frame, target="y", features=["g"], split="random", **given)
 
