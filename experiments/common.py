@@ -162,16 +162,21 @@ def table(scores: Sequence[Score]) -> str:
     return "\n".join(lines)
 
 
-def parse(module: str, seeds: Sequence[int]) -> tuple[argparse.Namespace, Path]:
+def parse(
+    module: str, seeds: Sequence[int], parts: Sequence[str] = ()
+) -> tuple[argparse.Namespace, Path]:
     """The arguments of an experiment, ``out`` and ``seeds``, and the data folder.
 
     Args:
         module: the experiment's module, below this package.
         seeds: which to run when none are given.
+        parts: names of what the experiment consists of: ``only`` chooses some of them.
     """
     parser = argparse.ArgumentParser(prog=f"python -m experiments.{module}")
     parser.add_argument("--out", type=Path, default=Path("runs/experiments") / module.split(".")[0])
     parser.add_argument("--seeds", type=int, nargs="+", default=list(seeds))
+    if parts:
+        parser.add_argument("--only", nargs="+", choices=parts, default=list(parts))
     arguments = parser.parse_args()
     arguments.out.mkdir(parents=True, exist_ok=True)
     name = module.split(".")[0]
@@ -189,19 +194,41 @@ def failing_in_one_line(prog: str) -> Iterator[None]:
         sys.exit(2)
 
 
-def main(name: str, experiment: Callable[..., list[Score]]) -> None:
+def main(name: str, experiment: Callable[..., list[Score]], *, parts: Sequence[str] = ()) -> None:
     """The command line of an experiment: run it, print its table, write it into its README.
 
     Args:
         name: the experiment's folder.
         experiment: given the data folder, an output folder and the seeds, gives the scores.
+        parts: of which the experiment takes some as ``only``, a row of the table each; the README's
+            other rows stay.
     """
-    arguments, data = parse(f"{name}.run", SEEDS)
+    arguments, data = parse(f"{name}.run", SEEDS, parts)
+    chosen = {"only": arguments.only} if parts else {}
     with failing_in_one_line(f"python -m experiments.{name}.run"):
-        scores = experiment(data, arguments.out, arguments.seeds)
+        scores = experiment(data, arguments.out, arguments.seeds, **chosen)
     print(table(scores))
     if tuple(arguments.seeds) == SEEDS:
-        write_result(HERE / name / "README.md", table(scores))
+        readme, text = HERE / name / "README.md", table(scores)
+        if set(chosen.get("only", parts)) != set(parts):
+            text = with_other_rows(text, readme.read_text(encoding="utf-8"))
+        write_result(readme, text)
+
+
+def with_other_rows(new: str, readme: str) -> str:
+    """A table of scores, and those rows of the README's that it does not have, in the README's order.
+
+    Example:
+        >>> head = "| score | x |\\n|---|---|"
+        >>> old = f"<!-- result -->\\n{head}\\n| a | 1 |\\n| b | 2 |\\n<!-- end of result -->"
+        >>> with_other_rows(f"{head}\\n| b | 3 |", old).split("\\n")
+        ['| score | x |', '|---|---|', '| a | 1 |', '| b | 3 |']
+    """
+    found = re.search(r"<!-- result -->\n(.*?)\n<!-- end of result -->", readme, flags=re.S)
+    head, rows = new.split("\n")[:2], {row.split("|")[1]: row for row in new.split("\n")[2:]}
+    for row in reversed(found[1].split("\n")[2:] if found else []):
+        rows = {row.split("|")[1]: row} | rows  # a new one keeps its values, and takes the place
+    return "\n".join([*head, *rows.values()])
 
 
 def write_result(readme: Path, text: str, name: str = "result") -> None:

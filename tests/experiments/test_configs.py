@@ -9,6 +9,7 @@ import yaml
 
 from bionn.cli.main import main
 from bionn.pipeline import split_options
+from experiments.common import with_other_rows
 
 ROOT = Path(__file__).resolve().parents[2]
 EXPERIMENTS = sorted(
@@ -28,6 +29,18 @@ def test_every_experiment_has_its_three_files() -> None:
     for path in EXPERIMENTS:
         assert (path.parent / "run.py").is_file()
         assert "<!-- result -->" in (path.parent / "README.md").read_text(encoding="utf-8")
+
+
+def test_a_part_of_an_experiment_replaces_its_own_row_alone() -> None:
+    head = "| score | network |\n|---|---|"
+    readme = (
+        f"x\n<!-- result -->\n{head}\n| a | 1 |\n| b | 2 |\n| c | 3 |\n<!-- end of result -->\ny"
+    )
+    assert (
+        with_other_rows(f"{head}\n| b | 9 |", readme) == f"{head}\n| a | 1 |\n| b | 9 |\n| c | 3 |"
+    )
+    assert with_other_rows(f"{head}\n| d | 4 |", readme).endswith("| c | 3 |\n| d | 4 |")
+    assert with_other_rows(f"{head}\n| d | 4 |", "nothing") == f"{head}\n| d | 4 |"
 
 
 def test_the_configuration_of_fit_trains(
