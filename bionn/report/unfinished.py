@@ -145,6 +145,14 @@ def finish_moving(directory: Path, replaceable: Sequence[str] = ()) -> None:
     if "whole" in _read(folder / STATE):
         with _locked(folder, directory.resolve()):
             _publish(folder, directory.resolve(), replaceable)
+    elif (directory / STATE).is_file():
+        _tidy(directory)
+
+
+def _tidy(directory: Path) -> None:
+    """Remove from a whole run what an unfinished one needs; the state last, as it tells of the rest."""
+    for name in (LOCK, STATE):
+        (directory / name).unlink(missing_ok=True)
 
 
 def _publish(folder: Path, directory: Path, replaceable: Sequence[str]) -> None:
@@ -152,12 +160,11 @@ def _publish(folder: Path, directory: Path, replaceable: Sequence[str]) -> None:
 
     Killed in between, the rest is moved by :func:`finish_moving`.
     """
-    hidden = {LOCK, STATE}
+    hidden = (LOCK, STATE)
     if not directory.exists() or not any(directory.iterdir()):  # the system may do that at once
         folder.replace(directory)
         sync(directory.parent)
-        for name in hidden:
-            (directory / name).unlink(missing_ok=True)
+        _tidy(directory)
         return
     state = _read(folder / STATE)
     if "whole" not in state:

@@ -137,6 +137,22 @@ def test_a_publication_over_another_run_is_ended_after_a_kill(tmp_path, monkeypa
         assert {path.name for path in tmp_path.iterdir()} == {"whole", "run"}
 
 
+def test_a_run_killed_as_it_takes_its_place_is_whole_and_tidied(tmp_path, monkeypatch) -> None:
+    def kill(path: Path) -> None:
+        raise Killed
+
+    frame, options = frame_of("table"), KINDS["table"] | SMALL
+    with monkeypatch.context() as patch:
+        patch.setattr(unfinished, "sync", kill)
+        with pytest.raises(Killed):
+            bionn.run(frame, out=tmp_path / "run", **options)
+    before = left_in(tmp_path / "run")
+    hidden = {name for name in before if name.startswith(".")}
+    assert hidden == {unfinished.LOCK, unfinished.STATE}
+    bionn.run(frame, out=tmp_path / "run", resume=True, **options)
+    assert left_in(tmp_path / "run") == {n: v for n, v in before.items() if n not in hidden}
+
+
 def interrupted(tmp_path: Path, monkeypatch, **options: Any) -> Path:
     """The folder of a run that was stopped by a signal after its first epoch."""
 

@@ -70,4 +70,5 @@ def _one(
         mine, other = ((folder / run / name).read_bytes() for run in (out, "whole"))
         figures.check(mine == other, f"{out}: another {name}")
     left = [p.name for p in folder.iterdir() if p.name.startswith(f".{out}")]
+    left += [p.name for p in (folder / out).iterdir() if p.name.startswith(".")]
     figures.check(not left, f"{out}: left behind {left}")
