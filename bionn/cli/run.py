@@ -7,6 +7,9 @@ from collections.abc import Sequence
 
 from bionn.cli.data_options import add_data_options
 from bionn.cli.parser import Parser, batch_size, integers, noted, read_config
+from bionn.errors import InputError, did_you_mean
+
+ENGINES = ("local", "ray")
 
 
 def make_parser() -> Parser:
@@ -27,6 +30,9 @@ def make_parser() -> Parser:
         type=float,
         metavar="MINUTES",
         help="search better settings on train and val rows first (of what is not given; bionn[tune])",
+    )
+    parser.add_argument_group("machine").add_argument(
+        "--engine", help="local (default), or ray: the run is made on a Ray cluster (bionn[ray])"
     )
     _add_output_options(parser)
     return parser
@@ -147,7 +153,7 @@ def _add_output_options(parser: Parser) -> None:
 
 
 def run(arguments: Sequence[str]) -> int:
-    """Parse, merge with ``--config``, run."""
+    """Parse, merge with ``--config``, run, here or on a cluster."""
     parser = make_parser()
     given = {
         name: value for name, value in vars(parser.parse(arguments)).items() if value is not None
@@ -160,6 +166,23 @@ def run(arguments: Sequence[str]) -> int:
     if not given["inputs"] and "inputs" in options:
         del given["inputs"]
     options |= given
+    engine = options.pop("engine", None) or "local"
+    if engine not in ENGINES:
+        raise InputError(
+            f"engine: local or ray needed, {engine!r} found{did_you_mean(engine, ENGINES)}; choose one"
+        )
+    if engine == "ray":
+        from bionn.cli.run_on_ray import run_on_ray
+        from bionn.data.reading import as_list
+        from bionn.report.folder import check_directory
+
+        directory = check_directory(
+            options.get("out"),
+            as_list(options["inputs"]),
+            bool(options.get("overwrite")),
+            bool(options.get("resume")),
+        )
+        return run_on_ray(arguments, directory, device=options.get("device") or "auto")
 
     from bionn.pipeline import run as run_pipeline
 
