@@ -30,7 +30,7 @@ class Keeper:
         search: what is searched.
         directory: where the study is.
         trials: the most trials that it is to hold in the end.
-        deadline: when the time is up, as ``time.time`` tells it; None: never.
+        deadline: when the time is up, as ``time.monotonic`` tells it; None: never.
     """
 
     def __init__(
@@ -58,7 +58,7 @@ class Keeper:
         seed_next(self.study, self.search.training.seed, worker)
         self.open[worker] = trial = self.study.ask()
         self.tried = True
-        left = None if self.deadline is None else self.deadline - time.time()
+        left = None if self.deadline is None else self.deadline - time.monotonic()
         return suggest(trial, self.search.space), left
 
     def judge(self, worker: int, loss: float, milestone: int) -> bool:
@@ -100,7 +100,7 @@ def work(search: Search, keeper: Any, worker: int) -> None:
 
     while (asked := ray.get(keeper.ask.remote(worker))) is not None:
         values, left = asked
-        deadline = None if left is None else time.time() + left  # this machine's clock
+        deadline = None if left is None else time.monotonic() + left  # this machine's clock
         late = Late(deadline, lambda: ray.get(keeper.any_complete.remote()))
         loss, facts = None, {}
         try:
@@ -127,7 +127,7 @@ def search_on_ray(
         search: what is searched.
         directory: where the study is, on this machine.
         trials: the most trials that it is to hold in the end.
-        deadline: when the time is up, as ``time.time`` tells it; None: never.
+        deadline: when the time is up, as ``time.monotonic`` tells it; None: never.
         workers: how many.
         report: told of each trial.
 

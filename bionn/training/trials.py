@@ -103,7 +103,7 @@ def search_on(
         search: what is searched.
         study: gets the trials.
         trials: the most that it is to hold, those of other processes included.
-        deadline: when the time is up, as ``time.time`` tells it; None: never.
+        deadline: when the time is up, as ``time.monotonic`` tells it; None: never.
         worker: the number of this process among those that search.
         report: told of each trial.
     """
@@ -129,7 +129,7 @@ def wanted(study: optuna.Study, trials: int | None, deadline: float | None, *, t
     """Whether another trial is to begin; one is made even if the time is up, where there is none."""
     if trials is not None and len(made(study)) + len(running(study)) >= trials:
         return False
-    return deadline is None or time.time() < deadline or not (tried or complete(study))
+    return deadline is None or time.monotonic() < deadline or not (tried or complete(study))
 
 
 def _objective(search: Search, trial: optuna.Trial, deadline: float | None) -> float:
@@ -154,7 +154,7 @@ class Late:
     """Whether a trial is to end because the time is up.
 
     Args:
-        deadline: when it is, as ``time.time`` tells it; None: never.
+        deadline: when it is, as ``time.monotonic`` tells it; None: never.
         others: whether any other trial came to its end; if none did, this one does.
     """
 
@@ -164,7 +164,7 @@ class Late:
 
     def __call__(self) -> bool:
         """Ask, after an epoch."""
-        return self.deadline is not None and time.time() > self.deadline and self.others()
+        return self.deadline is not None and time.monotonic() > self.deadline and self.others()
 
 
 def train_trial(

@@ -82,7 +82,7 @@ def tune(
     _check(trials, minutes, workers, engine)
     check(search.prepare(search.data), choose(search.training, search.prepare(search.data)))
     study = _open(search, directory)
-    deadline = None if minutes is None else time.time() + 60 * minutes
+    deadline = None if minutes is None else time.monotonic() + 60 * minutes
     if engine == "ray":
         from bionn.training.ray_search import search_on_ray
 

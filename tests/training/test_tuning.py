@@ -3,7 +3,9 @@
 import pickle
 import signal
 import sys
+import time
 from dataclasses import replace
+from itertools import count
 from pathlib import Path
 
 import numpy as np
@@ -181,6 +183,15 @@ def test_a_hopeless_trial_is_given_up(tmp_path: Path) -> None:
 def test_when_the_time_is_up_one_trial_is_there(tmp_path: Path) -> None:
     tuned = tune(search_over(), tmp_path, minutes=1e-6)
     assert [trial.state.name for trial in tuned.study.trials] == ["COMPLETE"]
+
+
+def test_a_wall_clock_that_jumps_ends_nothing(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    years = count(3.15e9, 3.15e8)
+    monkeypatch.setattr(time, "time", lambda: next(years))
+    tuned = tune(search_over(max_epochs=2), tmp_path, trials=2, minutes=60)
+    assert [trial.state.name for trial in tuned.study.trials] == ["COMPLETE"] * 2
 
 
 def test_processes_share_a_study(tmp_path: Path) -> None:
