@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import argparse
 import os
+import shutil
 import sys
 import tempfile
 import time
@@ -50,5 +51,6 @@ def main() -> int:
 
 if __name__ == "__main__":
     code = main()
+    shutil.rmtree(Path(os.environ["BIONN_SHIM"]).parent, ignore_errors=True)
     sys.stdout.flush()
     os._exit(code)
