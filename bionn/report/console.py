@@ -16,6 +16,7 @@ from bionn.data.certificate import certificate_note
 from bionn.data.prepared import Prepared
 from bionn.data.samples import Samples
 from bionn.data.splits import Split
+from bionn.formats.escape import is_formula
 from bionn.metrics import CLASSIFICATION, REGRESSION
 from bionn.preprocess.encoding import ONE_HOT
 from bionn.preprocess.sequences import SequenceEncoder
@@ -32,6 +33,11 @@ def print_data(
     """The notes of reading, the sizes of the parts, the split's certificate, warnings and advice."""
     for note in samples.notes:
         console.print(escape(note), style="yellow" if "left out" in note else None)
+    if formulas := sum(map(is_formula, samples.ids)):
+        console.print(
+            f"note: {formulas} ids are written as they are, though a spreadsheet would compute them; "
+            "open the tables as text"
+        )
     sizes = ", ".join(
         f"{part} {len(getattr(splits[0], part))}" for part in ("train", "val", "test")
     )

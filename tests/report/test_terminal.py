@@ -89,6 +89,7 @@ def test_formulas_are_counted_and_on_request_told_to_be_text(
     frame.to_csv("a.csv", index=False)
     train = ["--target", "label", "--hidden", "2", "--max-epochs", "1", "--out", "out"]
     assert main(["run", "a.csv", *train]) == 0
+    assert "note: 2 ids are written as they are" in capsys.readouterr().out
     assert main(["predict", "out", "a.csv", "--out", "plain.csv"]) == 0
     assert "note: 2 ids are written as they are" in capsys.readouterr().err
     assert main(["predict", "out", "a.csv", "--out", "safe.csv", "--spreadsheet"]) == 0
