@@ -163,7 +163,7 @@ def _heed(stop: Path, over: threading.Event) -> None:
     """Pass on the signal whose number a file holds to the main thread, as Ray blocks real ones."""
     while not over.wait(LOOK_EVERY):
         if stop.exists() and (number := stop.read_text()):
-            _thread.interrupt_main(int(number))
+            _thread.interrupt_main(signal.Signals(int(number)))
             return
 
 
