@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import copy
+from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -11,9 +13,11 @@ import torch
 from bionn.data.modules import load_prepared
 from bionn.data.samples import DataOptions
 from bionn.explain.backgrounds import shuffled
+from bionn.explain.deep_lift import deep_lift
 from bionn.explain.examples import HIGH, LOW, MOST, NEAR, RIGHT, WRONG, examples
 from bionn.explain.features import feature_table
 from bionn.explain.folder import write_explanations
+from bionn.explain.mutagenesis import mutagenesis
 from bionn.explain.permutation import permutation_importance
 from bionn.explain.trained import (
     GRADIENT_METHODS,
@@ -21,11 +25,14 @@ from bionn.explain.trained import (
     output_names,
     output_weights,
 )
+from bionn.formats.fasta import read_fasta
+from bionn.loading import load
 from bionn.models import MLP, Ensemble
 from bionn.models.layers import set_code_table
 from bionn.predict import Predictor
 from bionn.preprocess.sequences import SequenceEncoder
-from tests.small_sets import prepared, sequences
+from bionn.sequences.onehot import one_hot
+from tests.small_sets import PROMOTERS, prepared, sequences
 from tests.support.refusals import refused
 
 ENCODINGS = ["onehot", "kmer:2", "onehot+kmer:2", "kmer:3,canonical", "kmer:2,frequency"]
@@ -75,7 +82,8 @@ def test_effects_are_the_differences_of_predictions(encoding: str, both_strands:
     weights = output_weights(predictor, "IE")
     found = SequenceExplainer(predictor).effects(codes, weights)
     expected = by_prediction(predictor, codes, weights)
-    np.testing.assert_allclose(found.numpy(), expected, rtol=0, atol=1e-5)
+    # logits of up to 20, hence some units in the last place of float32 as well
+    np.testing.assert_allclose(found.numpy(), expected, rtol=2e-6, atol=1e-5)
 
 
 @pytest.mark.parametrize("both_strands", [False, True])
@@ -92,6 +100,32 @@ def test_an_ensemble_is_explained_as_it_predicts(kind: str, both_strands: bool) 
     own = [SequenceExplainer(m, backgrounds=2).scores(codes, weights) for m in members]
     mean = torch.stack([each.contributions for each in own]).mean(0)
     torch.testing.assert_close(scores, mean)
+
+
+def test_on_a_network_that_was_trained_mutants_and_sums_are_within_a_hundred_thousandth(
+    run: Path,
+) -> None:
+    """As its users meet it: against every mutant run in float64, and the difference from shuffles."""
+    predictor = load(run)
+    encoder, model = predictor.encoder, predictor.model
+    assert isinstance(encoder, SequenceEncoder)
+    texts = list(read_fasta(PROMOTERS).sequences)[:12]
+    codes, table = torch.from_numpy(encoder.encode(texts)), torch.from_numpy(encoder.code_table)
+    x = one_hot(codes, table)
+    effects = mutagenesis(model, codes, table=table).effects[..., 0]
+    background = shuffled(codes, table, count=4, generator=draw(0), padding=5)
+    gap = deep_lift(model, x, background).gap
+    network = copy.deepcopy(model).double()
+    with torch.no_grad():
+        before = network(x.double())
+        for letter in range(4):
+            for position in range(codes.shape[1]):
+                mutants = x.double()
+                mutants[:, :, position] = torch.eye(4, dtype=torch.float64)[letter]
+                change = (network(mutants) - before)[:, 0]
+                assert (effects[:, letter, position] - change).abs().max() < 1e-5
+    assert before.abs().max() > 3  # it has learned something
+    assert gap.max() < 1e-5
 
 
 @pytest.mark.parametrize("both_strands", [False, True])
