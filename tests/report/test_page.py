@@ -223,6 +223,9 @@ def test_what_chance_does_to_coverage_is_told(binary: Path, tmp_path: Path) -> N
     # two standard errors of .9 from 100 and from 400 rows: 2 sqrt(.09 (1/100 + 1/400)) = .0671
     assert "With 100 validation rows and 400 test rows, 6.7 points more or less at 90 %" in words
     assert "a set is empty: so are 6.2 % at 90 %" in words
+    for refit in (True, False):
+        edit_metrics(copy, training={"refit": refit, "epochs": 1, "best_epoch": 1, "stopped": ""})
+        assert ("before it was trained once more" in Page(render(copy)).words) is refit
 
 
 def test_figures_of_folds_tell_the_score_of_the_rows_that_they_draw(tmp_path: Path) -> None:

@@ -56,7 +56,7 @@ def _each(value: Any) -> list[Any]:
 
 
 def _about_coverage(run: Run, found: list[dict[str, Any]]) -> list[str]:
-    """How far chance alone takes the measured coverage from the promised, and what empty sets are."""
+    """What to know of the coverage: what chance does, what empty sets are, what a refit leaves of it."""
     notes = []
     val, level = run.metrics.get("n", {}).get("val"), found[0].get("level")
     repeats = run.metrics.get("repeats", 1)  # the same rows again
@@ -74,6 +74,11 @@ def _about_coverage(run: Run, found: list[dict[str, Any]]) -> list[str]:
         notes.append(
             "Where no class is probable enough, a set is empty: so are "
             f"{percent(found[0].get('empty'))} at {percent(level, 0)}."
+        )
+    if any((one.get("training") or {}).get("refit") for one in run.folds or [run.metrics]):
+        notes.append(
+            "The thresholds are those of the network before it was trained once more with the "
+            "validation rows: for the one in use the promise holds as far as the two are alike."
         )
     return notes
 
