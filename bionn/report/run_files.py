@@ -67,6 +67,13 @@ class Run:
         return self.metrics.get("folds") or []
 
     @property
+    def settings_by_fold(self) -> bool:
+        """Whether a search gave each fold settings of its own."""
+        return any(fold.get("tuning") for fold in self.folds) or bool(
+            self.folds and self.config.get("tuned")
+        )
+
+    @property
     def targets(self) -> list[str]:
         """The names of what is predicted."""
         return list(self.manifest.get("targets") or [])

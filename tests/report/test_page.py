@@ -215,6 +215,24 @@ def test_of_folds_it_is_told_whose_network_is_explained(
         assert ("to the network of the first fold" in Page(render(copy)).words) is expected
 
 
+def test_of_folds_with_settings_of_their_own_it_is_told_whose_are_shown(
+    folds: Path, tmp_path: Path
+) -> None:
+    assert "settings of its own" not in Page(render(folds)).words
+    copy = shutil.copytree(folds, tmp_path / "copy")
+    each = json.loads((copy / "metrics.json").read_text())["folds"]
+    found = {"trials": {"complete": 2}, "values": {"dropout": 0.1}, "first": {"dropout": 0.2}}
+    found |= {"val_loss": 0.4, "first_val_loss": 0.5}
+    curve = [{"n": n, "val": {"auroc": 0.6}} for n in (10, 20)]
+    edit_metrics(copy, folds=[fold | {"tuning": found} for fold in each], learning_curve=curve)
+    words = Page(render(copy)).words
+    assert "This is the network of the first fold; each fold has settings of its own" in words
+    assert "one-cycle schedule, in the first fold: learning rate" in words
+    assert "Of what was searched each fold has settings of its own" in words
+    assert "some of the training rows of the first fold" in words
+    assert ("trained once more" in words) is any(fold["training"]["refit"] for fold in each)
+
+
 def test_what_chance_does_to_coverage_is_told(binary: Path, tmp_path: Path) -> None:
     copy = shutil.copytree(binary, tmp_path / "copy")
     sets = {"level": 0.9, "coverage": 0.87, "size": 0.95, "empty": 0.062, "n": 400}
@@ -290,6 +308,7 @@ def test_a_search_is_told_beside_the_settings_taken_otherwise(binary: Path, tmp_
     assert "dropout 0.2 0.35 0.900" in words
     assert "activation relu gelu 0.100" in words
     assert "the best so far" in words
+    assert "settings of its own" not in words
     edit_metrics(copy, tuning=found | {"trials": {"complete": 1}, "first_val_loss": None})
     words = Page(render(copy)).words
     assert "1 setting was tried on training and validation rows. The best" in words

@@ -45,6 +45,9 @@ def architecture(run: Run) -> dict[str, Any] | None:
         "figure": network(layers, weights + biases),
         "inputs": inputs_in_words(run),
         "outputs": outputs_in_words(run),
+        "whose": "This is the network of the first fold; each fold has settings of its own."
+        if run.settings_by_fold
+        else "",
         "members": len(networks),
     }
 
@@ -155,8 +158,10 @@ def _sentences(run: Run, facts: list[dict[str, Any]]) -> list[str]:
     options = run.manifest.get("training") or {}
     sentences = []
     if options:
+        first = ", in the first fold" if run.settings_by_fold else ""
         sentences.append(
-            f"AdamW under a one-cycle schedule: learning rate up to {options.get('learning_rate'):.3g}, "
+            f"AdamW under a one-cycle schedule{first}: "
+            f"learning rate up to {options.get('learning_rate'):.3g}, "
             f"weight decay {options.get('weight_decay'):.3g}, {_batches(options.get('batch_size'))}, "
             f"at most {counted(options.get('max_epochs') or 0, 'epoch')}."
         )
@@ -174,14 +179,14 @@ def _sentences(run: Run, facts: list[dict[str, Any]]) -> list[str]:
                 f"It ended after {counted(fact.get('epochs', 0), 'epoch')} ({fact.get('stopped')}); "
                 f"the network of epoch {fact.get('best_epoch')} was the best on the validation rows."
             )
-        if fact.get("refit"):
-            sentences.append(
-                "The model was then trained once more, for as many epochs, on training and validation "
-                "rows together: it is that one which was tested."
-            )
     elif facts[0]:
         epochs = [str(fact.get("best_epoch")) for fact in facts]
         sentences.append(f"The best epochs of the folds: {listed(epochs, 20)}.")
+    if any(fact.get("refit") for fact in facts):
+        sentences.append(
+            "The model was then trained once more, for as many epochs, on training and validation "
+            "rows together: it is that one which was tested."
+        )
     seconds = run.metrics.get("seconds") or {}
     if seconds.get("train") is not None:
         total = f" of {number(seconds['total'], 1)} s in all" if seconds.get("total") else ""

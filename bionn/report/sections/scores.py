@@ -220,6 +220,7 @@ def sizes(run: Run) -> dict[str, Any] | None:
     counts = [entry["n"] for entry in found]
     clean = {k: [float("nan") if v is None else v for v in values] for k, values in parts.items()}
     return {
+        "folds": bool(run.folds),
         "figures": [learning_curve(counts, clean, score_name(name))],
         "columns": list(parts),
         "rows": [

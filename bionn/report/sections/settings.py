@@ -30,6 +30,10 @@ def settings(run: Run) -> dict[str, Any]:
         "main": [
             (name.replace("_", " "), _shown(options[name])) for name in MAIN if name in options
         ],
+        "note": "Of what was searched each fold has settings of its own, which stand under tuned in "
+        "config.yaml; here are those that it would have had."
+        if run.settings_by_fold
+        else "",
         "config": text[:CONFIG],
         "config_left_out": max(0, len(text) - CONFIG),
         "versions": list((run.manifest.get("versions") or {}).items()),
