@@ -106,6 +106,7 @@ def browser(profile: Path) -> Iterator[Browser]:
         options.add_argument(flag)
     options.set_capability("goog:loggingPrefs", {"browser": "ALL"})
     driver = webdriver.Chrome(options=options, service=webdriver.ChromeService(DRIVER))
+    driver.set_script_timeout(300)  # axe-core takes its time on a busy machine
     try:
         yield Browser(driver)
     finally:
