@@ -17,7 +17,12 @@ from lightning.pytorch.loops.optimization.automatic import (
     _AutomaticOptimization,
 )
 from lightning.pytorch.loops.training_epoch_loop import _TrainingEpochLoop
-from lightning.pytorch.plugins import Precision
+from lightning.pytorch.plugins import (
+    DoublePrecision,
+    HalfPrecision,
+    MixedPrecision,
+    Precision,
+)
 from lightning.pytorch.profilers import PassThroughProfiler
 from lightning.pytorch.strategies import SingleDeviceStrategy
 from lightning.pytorch.utilities.exceptions import SIGTERMException
@@ -30,6 +35,9 @@ from bionn.data.resident import ResidentDataModule
 
 KNOWN = "2.6."
 """The Lightning whose steps are known here; under another its own loop stays."""
+
+PRECISIONS = (Precision, MixedPrecision, DoublePrecision, HalfPrecision)
+"""Which, without a scaler of losses, alter a batch and the forward pass, and nothing else of a step."""
 
 TRANSFER = ("on_before_batch_transfer", "transfer_batch_to_device", "on_after_batch_transfer")
 """Hooks of a module or a data module that can alter a batch."""
@@ -148,7 +156,8 @@ def can_be_slim(trainer: L.Trainer, data_fetcher: _DataFetcher) -> bool:
     return (
         type(trainer.strategy) is SingleDeviceStrategy
         and trainer.strategy.model is trainer.lightning_module
-        and type(trainer.precision_plugin) is Precision
+        and type(trainer.precision_plugin) in PRECISIONS
+        and getattr(trainer.precision_plugin, "scaler", None) is None
         and isinstance(trainer.profiler, PassThroughProfiler)  # pyright: ignore[reportAttributeAccessIssue]
         and trainer.lightning_module.automatic_optimization
         and trainer.accumulate_grad_batches == 1
@@ -173,6 +182,8 @@ class Step:
         self._progress = loop.automatic_optimization.optim_progress.optimizer
         self._optimizer = LightningOptimizer(trainer.optimizers[0])
         self._optimizer._strategy = self  # pyright: ignore[reportAttributeAccessIssue]
+        plugin = trainer.precision_plugin
+        self._precision = None if type(plugin) is Precision else plugin
         self._takes_index = is_param_in_hook_signature(
             module.training_step, "batch_idx", min_args=2
         )
@@ -212,6 +223,8 @@ class Step:
     def to_device(self, batch: Any) -> Any:
         """The batch where the network is."""
         module, device = self.lightning_module, self._trainer.strategy.root_device
+        if self._precision is not None:
+            batch = self._precision.convert_input(batch)
         if isinstance(batch, Batch) and not self._transfers:
             inputs, targets, ids = batch
             if inputs.device == targets.device == ids.device == device:
@@ -272,7 +285,11 @@ class Step:
     def _closure(self, batch: Any, batch_idx: int) -> Tensor | None:
         """Forward and backward; the loss."""
         arguments = (batch, batch_idx) if self._takes_index else (batch,)
-        output = self._ask("training_step", *arguments)
+        if self._precision is None:
+            output = self._ask("training_step", *arguments)
+        else:
+            with self._precision.train_step_context():
+                output = self._ask("training_step", *arguments)
         if isinstance(output, Tensor):  # what follows would divide it by 1, and copy it
             loss, self._found = output, {"loss": output.detach()}
         else:

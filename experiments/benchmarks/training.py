@@ -28,7 +28,6 @@ from bionn.data.batches import ResidentBatches
 from bionn.models import MLP
 from bionn.tasks import Classifier
 from bionn.tasks.optimizer import AdamW
-from bionn.training.loop import Unprofiled
 from experiments.benchmarks.ops import clock, commit, write_csv
 
 ROUNDS = 7
@@ -148,9 +147,7 @@ class Clock(L.Callback):
         self.starts.append(clock())
 
 
-def lightning_fit(
-    setting: Setting, module: L.LightningModule, batches: Any, **options: Any
-) -> list[float]:
+def lightning_fit(setting: Setting, module: L.LightningModule, batches: Any) -> list[float]:
     """Seconds of each epoch."""
     clock = Clock()
     trainer = L.Trainer(
@@ -161,7 +158,6 @@ def lightning_fit(
         enable_progress_bar=False,
         enable_model_summary=False,
         callbacks=[clock],
-        **options,
     )
     trainer.fit(module, batches)
     return list(np.diff(clock.starts))
@@ -186,13 +182,13 @@ class Plain(L.LightningModule):
 
 
 def bionn_lightning(setting: Setting, data: Data) -> list[float]:
-    """Codes resident, our layers, Lightning's loop."""
+    """Codes resident, our layers, Lightning's trainer with the loop that our task brings along."""
     rows = torch.arange(setting.rows)
     batches = ResidentBatches(
         data.codes, data.classes, rows, batch_size=setting.batch, shuffle=True
     )
     task = Classifier(ours(setting), classes="AB", optimizer=own_adam)
-    return lightning_fit(setting, task, batches, profiler=Unprofiled())
+    return lightning_fit(setting, task, batches)
 
 
 def torch_lightning(setting: Setting, data: Data) -> list[float]:

@@ -41,7 +41,7 @@ def note(who: Any, name: str, *args: Any) -> None:
             type(who).__name__,
             name,
             module._current_fx_name,
-            torch.is_grad_enabled(),
+            (torch.is_grad_enabled(), torch.is_autocast_enabled("cpu"), torch.get_default_dtype()),
             [float(loss) for loss in losses],
             [a for a in args if isinstance(a, int)],
             trainer.is_last_batch,
@@ -151,6 +151,9 @@ CASES: dict[str, tuple[dict[str, Any], dict[str, Any]]] = {
     "half validated": ({"val_check_interval": 0.5}, {}),
     "seldom validated": ({"val_check_interval": 4, "check_val_every_n_epoch": None}, {}),
     "few batches": ({"limit_train_batches": 2}, {}),
+    "autocast": ({"precision": "bf16-mixed"}, {}),
+    "half precision": ({"precision": "bf16-true"}, {}),
+    "double precision": ({"precision": "64-true"}, {}),
     "a schedule of steps": ({}, {"schedule": "step"}),
     "a schedule of epochs": ({}, {"schedule": "epoch"}),
     "a schedule of losses": ({}, {"schedule": "plateau"}),
@@ -158,7 +161,6 @@ CASES: dict[str, tuple[dict[str, Any], dict[str, Any]]] = {
 
 LONG: dict[str, dict[str, Any]] = {
     "steps of two batches": {"accumulate_grad_batches": 2},
-    "lower precision": {"precision": "bf16-mixed"},
     "a profiler": {"profiler": SimpleProfiler()},
 }
 
