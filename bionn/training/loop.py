@@ -132,9 +132,10 @@ def _compiler_errors(options: TrainingOptions) -> tuple[type[Exception], ...]:
 
 
 class Unprofiled(PassThroughProfiler):
-    """Lightning's profiler that measures nothing, at no cost: it is asked some thirty times a step.
+    """Lightning's profiler that measures nothing, at no cost: it is asked thirty times in a step.
 
-    Any ``Trainer(profiler=Unprofiled())`` gains by it, the more the smaller its steps.
+    Any ``Trainer(profiler=Unprofiled())`` gains by it where its steps are Lightning's own, see
+    :mod:`bionn.tasks.slim_loop`, the more the smaller they are.
     """
 
     _nothing = contextlib.nullcontext()
