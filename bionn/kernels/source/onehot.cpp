@@ -10,6 +10,7 @@
 //
 // Weights and their gradient are laid out (L, A, H); codes are below S; table (S, A) says what each
 // code stands for.
+#include "onehot_few.h"
 #include "onehot_tables.h"
 
 using namespace bionn;
@@ -170,46 +171,6 @@ void backward(const uint16_t* numbers, const T* upstream, const T* shares, T* gr
   });
 }
 
-// For a few samples tables do not pay: each weight row that a code names is added where it belongs.
-template <class T>
-void forward_few(const uint8_t* codes, const T* weight, const T* table, const T* bias, T* out,
-                 const Shape& s) {
-  at::parallel_for(0, s.samples, 1, [&](int64_t first, int64_t last) {
-    for (int64_t n = first; n < last; ++n) {
-      T* total = out + n * s.outputs;
-      if (bias) std::copy(bias, bias + s.outputs, total);
-      else std::fill(total, total + s.outputs, T(0));
-      for (int64_t at = 0; at < s.length; ++at)
-        for (int64_t a = 0; a < s.letters; ++a) {
-          const T share = table[codes[n * s.length + at] * s.letters + a];
-          if (share == T(0)) continue;
-          const T* row = weight + (at * s.letters + a) * s.outputs;
-#pragma omp simd
-          for (int64_t h = 0; h < s.outputs; ++h) total[h] += share * row[h];
-        }
-    }
-  });
-}
-
-template <class T>
-void backward_few(const uint8_t* codes, const T* upstream, const T* table, T* gradient, const Shape& s) {
-  at::parallel_for(0, s.length, 16, [&](int64_t first, int64_t last) {
-    const int64_t step = s.letters * s.outputs;
-    std::fill(gradient + first * step, gradient + last * step, T(0));
-    for (int64_t n = 0; n < s.samples; ++n) {
-      const T* u = upstream + n * s.outputs;
-      for (int64_t at = first; at < last; ++at)
-        for (int64_t a = 0; a < s.letters; ++a) {
-          const T share = table[codes[n * s.length + at] * s.letters + a];
-          if (share == T(0)) continue;
-          T* row = gradient + at * step + a * s.outputs;
-#pragma omp simd
-          for (int64_t h = 0; h < s.outputs; ++h) row[h] += share * u[h];
-        }
-    }
-  });
-}
-
 // As many positions a group, up to a number, as the samples are many beside the rows of a table, whose places
 // in bytes are told in 16 bits.
 Shape shape_of(int64_t samples, int64_t length, int64_t letters, int64_t outputs, int64_t symbols, int64_t most) {
@@ -248,3 +209,10 @@ void chain(const uint8_t* codes, const T* upstream, const T* table, T* gradient,
 
 ONEHOT(float, onehot_float32)
 ONEHOT(double, onehot_float64)
+
+BIONN_API int64_t onehot_largest(const uint8_t* codes, int64_t n) {
+  uint8_t largest = 0;
+#pragma omp simd reduction(max : largest)
+  for (int64_t i = 0; i < n; ++i) largest = std::max(largest, codes[i]);
+  return largest;
+}
