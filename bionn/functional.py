@@ -72,10 +72,9 @@ def onehot_linear(
         tensor([[7.],
                 [0.]])
     """
-    if onehot_ops.fits(codes, weight, bias, table) and not torch.is_autocast_enabled("cpu"):
-        if table is None:
-            table = onehot_ops.letters_and_zero(weight.shape[1])
-        return onehot_ops.compiled(codes, weight, bias, onehot_ops.in_use(codes, table))
+    output = onehot_ops.compiled(codes, weight, bias, table)
+    if output is not None:
+        return output
     if weight.dim() != 3:
         raise ValueError(f"weight needs the shape (out, A, L), but has {tuple(weight.shape)}")
     num_symbols, length = weight.shape[1:]

@@ -1,4 +1,4 @@
-"""The CPU kernels as Python functions: plain float32 tensors in, new tensors out."""
+"""CPU kernels as Python functions: plain float32 tensors in, new tensors out."""
 
 from __future__ import annotations
 
@@ -33,16 +33,9 @@ with torch.inference_mode():
 with torch.inference_mode(False):
     _PLAIN |= {_dispatch_keys(torch.empty(0)).raw_repr()}
 _NAMES = {torch.float32: "float32", torch.float64: "float64"}
-_SPAN = 512  # elements whose bits are kept together; loops.h has the same
 _SIGNATURES = {
-    "activation_value": (_P, _P, _N, _F, _F),
-    "activation_chain": (_P, _P, _P, _N, _F, _F),
-    "switch_value": (_P, _P, _P, _N, _F),
-    "switch_chain": (_P, _P, _P, _N, _F),
     "loss_value": (_P, _P, _P, _N, _B, _D, _F),
     "loss_chain": (_P, _P, _P, _P, _N, _B, _D, _F),
-    "rows_value": (_P, _P, _N, _N),
-    "rows_chain": (_P, _P, _P, _N, _N),
     "onehot_value": (_P, _P, _P, _P, _P, _N, _N, _N, _N, _N),
     "onehot_chain": (_P, _P, _P, _P, _N, _N, _N, _N, _N),
     "mutants_value": (*[_P] * 12, *[_N] * 6, _F, _F),
@@ -62,7 +55,7 @@ def _function(kind: str, name: str) -> Callable[..., None]:
 
 
 def takes(*tensors: Tensor, dtype: torch.dtype = torch.float32) -> bool:
-    """Whether the kernels can compute with these (see `fits`), and no gradient may be asked for.
+    """Whether the kernels can compute with these: contiguous ones of the CPU, values only.
 
     A kernel cannot be differentiated: where a gradient's own graph is wanted, torch computes.
     """
@@ -73,27 +66,11 @@ def takes(*tensors: Tensor, dtype: torch.dtype = torch.float32) -> bool:
 
 def values_only() -> bool:
     """Whether nothing here traces or transforms what is computed, or asks for a gradient's graph."""
-    return _undisturbed() and not torch.is_grad_enabled()
+    return undisturbed() and not torch.is_grad_enabled()
 
 
-def fits(tensor: Tensor, *, order: tuple[int, ...] | None = None) -> bool:
-    """Whether a tensor is as the kernels read it: contiguous float32 of the CPU, values only.
-
-    Not while anything is traced, compiled or transformed, whose tensors stand for other ones.
-
-    Args:
-        tensor: any.
-        order: its dimensions as they should lie in memory, the outermost first.
-    """
-    return _undisturbed() and _plain(tensor, torch.float32, order) and library() is not None
-
-
-def fits_codes(codes: Tensor) -> bool:
-    """Whether codes are as the kernels read them: contiguous uint8 of the CPU, values only."""
-    return _undisturbed() and _plain(codes, torch.uint8)
-
-
-def _undisturbed() -> bool:
+def undisturbed() -> bool:
+    """Whether nothing is traced, compiled or transformed, whose tensors stand for other ones."""
     return (
         not _is_dynamo_compiling()
         and not _are_functorch_transforms_active()
@@ -102,54 +79,13 @@ def _undisturbed() -> bool:
     )
 
 
-def _plain(tensor: Tensor, dtype: torch.dtype, order: tuple[int, ...] | None = None) -> bool:
+def _plain(tensor: Tensor, dtype: torch.dtype) -> bool:
     return (
         type(tensor) in _TYPES
         and tensor.dtype is dtype
         and _dispatch_keys(tensor).raw_repr() in _PLAIN
-        and (tensor if order is None else tensor.permute(order)).is_contiguous()
+        and tensor.is_contiguous()
     )
-
-
-def activation_value(name: str, z: Tensor, a: float = 0.0, b: float = 0.0) -> Tensor:
-    """The activation of each element of z; a and b are its constants."""
-    y = torch.empty_like(z)
-    _function("activation_value", name)(z.data_ptr(), y.data_ptr(), z.numel(), a, b)
-    return y
-
-
-def activation_chain(name: str, u: Tensor, kept: Tensor, a: float = 0.0, b: float = 0.0) -> Tensor:
-    """``u * dy/dz`` from the input or output that the activation keeps."""
-    d = torch.empty_like(kept)
-    pointers = u.data_ptr(), kept.data_ptr(), d.data_ptr()
-    _function("activation_chain", name)(*pointers, kept.numel(), a, b)
-    return d
-
-
-def switch_value(name: str, z: Tensor, a: float = 0.0) -> tuple[Tensor, Tensor]:
-    """An activation of two slopes, and a bit an element that tells which: words of no order to rely on.
-
-    The words are given as float32, though they are not numbers.
-    """
-    y, n = torch.empty_like(z), z.numel()
-    bits = torch.empty(-(-n // _SPAN) * _SPAN // 32)
-    _function("switch_value", f"{name}_switch")(z.data_ptr(), y.data_ptr(), bits.data_ptr(), n, a)
-    return y, bits
-
-
-def switch_chain(name: str, u: Tensor, bits: Tensor, a: float = 0.0) -> Tensor:
-    """``u * dy/dz`` from the bits that it keeps."""
-    d = torch.empty_like(u)
-    pointers = u.data_ptr(), bits.data_ptr(), d.data_ptr()
-    _function("switch_chain", f"{name}_switch")(*pointers, u.numel(), a)
-    return d
-
-
-def unpacked(bits: Tensor, shape: torch.Size) -> Tensor:
-    """The same bits as 0 and 1 of the shape of what they tell of, ``int32``."""
-    words = bits.view(torch.int32).reshape(-1, 1, _SPAN // 32)
-    each = torch.arange(32, dtype=torch.int32).reshape(32, 1)
-    return (words >> each).bitwise_and_(1).flatten()[: shape.numel()].reshape(shape)
 
 
 def loss_value(
@@ -179,25 +115,6 @@ def _factor(values: Tensor, reduction: str) -> float:
     if reduction != "mean":
         return 1.0
     return 1 / values.numel() if values.numel() else float("nan")
-
-
-def rows_value(name: str, z: Tensor) -> Tensor:
-    """Softmax or log-softmax along the last dimension of z ``(*, C)``."""
-    y = torch.empty_like(z)
-    _function("rows_value", name)(z.data_ptr(), y.data_ptr(), *_rows(z))
-    return y
-
-
-def rows_chain(name: str, u: Tensor, kept: Tensor) -> Tensor:
-    """dJ/dz of the same, from the output that it keeps."""
-    d = torch.empty_like(kept)
-    _function("rows_chain", name)(u.data_ptr(), kept.data_ptr(), d.data_ptr(), *_rows(kept))
-    return d
-
-
-def _rows(tensor: Tensor) -> tuple[int, int]:
-    classes = tensor.shape[-1]
-    return (tensor.numel() // classes if classes else 0), classes
 
 
 def takes_indices(target: Tensor) -> bool:

@@ -7,7 +7,7 @@ from typing import Any, Literal, NamedTuple, overload
 
 import torch
 from torch import Tensor
-from torch._C._autograd import _top_saved_tensors_default_hooks as _saved_tensors_hooks
+from torch._C._autograd import _top_saved_tensors_default_hooks
 from torch._C._functorch import (
     _add_batch_dim,
     get_unwrapped,
@@ -18,7 +18,7 @@ from torch._C._functorch import (
 )
 from torch.autograd import Function, forward_ad
 
-from bionn.kernels import cpu
+from bionn.kernels import nodes
 
 
 class FunctionPair(NamedTuple):
@@ -51,11 +51,6 @@ def apply_plainly(function: type[Function], *args: Any) -> Any:
     """
     call: Any = super(Function, function)
     return call.apply(*args)
-
-
-def reverse_alone() -> bool:
-    """Whether nothing asks for forward mode, or for a look at what is saved for the backward."""
-    return forward_ad._current_level < 0 and _saved_tensors_hooks(True) is None
 
 
 def save(ctx: Any, *tensors: Tensor | None) -> None:
@@ -115,29 +110,23 @@ _NO_CONSTANTS = Constants(())
 
 
 class ElementwiseOp(NamedTuple):
-    """An elementwise op: a pair that takes the input and `Constants`, and its compiled face.
-
-    An elementwise op at a layer's size takes no longer than some calls in Python: where the kernels
-    do, they are called with as little as can be around them.
+    """An elementwise op: a pair that takes the input and `Constants`, and its compiled form.
 
     Attributes:
         pair: The op in torch arithmetic, for whatever there is.
-        kernel: Name of the op in `bionn.kernels`, if it is there.
-        compiled: A Function of the input and the constants for reverse mode outside any transform,
-            which computes with that kernel; the first that it returns is the output.
+        kernel: Name of the op in `bionn.kernels.nodes`, if it is there.
     """
 
     pair: FunctionPair
     kernel: str | None = None
-    compiled: type[Function] | None = None
 
     def __call__(self, input: Tensor, *options: Any) -> Tensor:
         """Apply the op."""
-        if self.compiled is not None and cpu.fits(input) and reverse_alone():
-            assert self.kernel is not None
-            if input.requires_grad and torch.is_grad_enabled():
-                return apply_plainly(self.compiled, input, options)[0]
-            return cpu.activation_value(self.kernel, input, *options)
+        # hooks for saved tensors want to see numbers, and two slopes are kept as bits
+        if self.kernel and nodes.reachable() and _top_saved_tensors_default_hooks(True) is None:
+            output = nodes.apply(self.kernel, (input,), options)
+            if output is not None:
+                return output
         return self.pair(input, Constants(options) if options else _NO_CONSTANTS)
 
 
@@ -163,8 +152,8 @@ def elementwise(
         chain: ``chain(u, kept, *options)``, the product ``u * dy/dz``, in differentiable torch
             arithmetic so that second derivatives follow by differentiating it.
         keep: Which tensor the derivative is written in: the op saves that one alone.
-        kernel: Name of the same two formulas in one pass each, in `bionn.kernels`.
-        switch: The derivative has two values, told by the sign of what is kept: the kernels keep a
+        kernel: Name of the same two formulas in one pass each, in `bionn.kernels.nodes`.
+        switch: The derivative has two values, told by the sign of what is kept: the kernel keeps a
             bit an element in its place.
         widen_half: Compute float16 and bfloat16 in float32 and round once at the end.
 
@@ -215,65 +204,30 @@ def elementwise(
     Reverse.__name__ = Reverse.__qualname__ = f"{name}Reverse"
     Both.__name__ = Both.__qualname__ = name
     pair = FunctionPair(Reverse, Both)
-    if kernel is None:
-        return ElementwiseOp(pair)
-    compiled = _switched(kernel, chain) if switch else _compiled(kernel, chain, keep)
-    compiled.__name__ = compiled.__qualname__ = f"{name}Compiled"
-    return ElementwiseOp(pair, kernel, compiled)
+    if kernel is not None:
+        nodes.define_chain(kernel, _of_bits(chain) if switch else chain)
+    return ElementwiseOp(pair, kernel)
 
 
-def _compiled(kernel: str, chain: Callable[..., Tensor], keep: str | None) -> type[Function]:
-    """The Function around a kernel; a derivative to be differentiated again takes ``chain``."""
-
-    class Compiled(Function):
-        @staticmethod
-        def forward(ctx: Any, input: Tensor, options: tuple[Any, ...]) -> tuple[Tensor]:
-            output = cpu.activation_value(kernel, input, *options)
-            ctx.save_for_backward(input if keep == "input" else output)
-            ctx.set_materialize_grads(False)
-            ctx.options = options
-            return (output,)
-
-        @staticmethod
-        def backward(ctx: Any, *grad_outputs: Any) -> Any:
-            (u,), (kept,) = grad_outputs, ctx.saved_tensors
-            if u is None:
-                return None, None
-            if not torch.is_grad_enabled() and cpu.fits(u):
-                return cpu.activation_chain(kernel, u, kept, *ctx.options), None
-            return chain(u, kept, *ctx.options), None
-
-    return Compiled
+_SPAN = 512  # elements whose bits are kept together; source/loops.h has the same
 
 
-def _switched(kernel: str, chain: Callable[..., Tensor]) -> type[Function]:
-    """The same around a kernel that keeps a bit an element, which tells the slope there.
+def _of_bits(chain: Callable[..., Tensor]) -> Callable[..., Tensor]:
+    """The chain rule of a switch from a bit an element, which tells the slope there."""
 
-    The bits are a second, hidden output of the Function and pass for numbers, though nobody
-    computes with them, so that a derivative hangs together with the input in a graph that is
-    differentiated again, as one written in the output would.
-    """
+    def from_bits(u: Tensor, bits: Tensor, *options: Any) -> Tensor:
+        # the bits are no numbers; the sum of none of them makes the derivative depend on the input
+        on = unpacked(bits.detach(), u.shape).to(u.dtype) + bits[:0].sum()
+        return chain(u, on, *options)
 
-    class Switched(Function):
-        @staticmethod
-        def forward(ctx: Any, input: Tensor, options: tuple[Any, ...]) -> tuple[Tensor, Tensor]:
-            output, bits = cpu.switch_value(kernel, input, *options)
-            ctx.save_for_backward(bits)
-            ctx.set_materialize_grads(False)
-            ctx.told = options, input.shape
-            return output, bits
+    return from_bits
 
-        @staticmethod
-        def backward(ctx: Any, *grad_outputs: Any) -> Any:
-            (u, _), (bits,), (options, shape) = grad_outputs, ctx.saved_tensors, ctx.told
-            if u is None:  # a derivative's derivative by the input: the slope does not change
-                return bits.new_zeros(shape), None
-            if not torch.is_grad_enabled() and cpu.fits(u):
-                return cpu.switch_chain(kernel, u, bits, *options), None
-            on = cpu.unpacked(bits.detach(), shape).to(u.dtype) + bits[:0].sum()
-            return chain(u, on, *options), None
 
-    return Switched
+def unpacked(bits: Tensor, shape: torch.Size) -> Tensor:
+    """Bits that a kernel has kept as 0 and 1 of the shape of what they tell of, ``int32``."""
+    words = bits.view(torch.int32).reshape(-1, 1, _SPAN // 32)
+    each = torch.arange(32, dtype=torch.int32).reshape(32, 1)
+    return (words >> each).bitwise_and_(1).flatten()[: shape.numel()].reshape(shape)
 
 
 def sum_to_shape(gradient: Tensor, shape: torch.Size) -> Tensor:

@@ -8,13 +8,11 @@ import torch
 from torch import Tensor
 from torch.autograd import Function
 
-from bionn.kernels import cpu, gpu
+from bionn.kernels import cpu, gpu, nodes
 from bionn.ops.base import (
     FunctionPair,
-    apply_plainly,
     forward_rule,
     refuse_tangent,
-    reverse_alone,
     save,
     sum_to_shape,
     widen,
@@ -145,56 +143,13 @@ class OneHotLinear(OneHotLinearReverse):
 onehot_linear = FunctionPair(OneHotLinearReverse, OneHotLinear)
 
 
-class OneHotLinearCompiled(Function):
-    """The same for what `fits`: reverse mode alone, with as little as can be around the kernels."""
-
-    @staticmethod
-    def forward(
-        ctx: Any, codes: Tensor, weight: Tensor, bias: Tensor | None, table: Tensor
-    ) -> Tensor:
-        """Return ``(N, out)`` for codes ``(N, L)``."""
-        ctx.save_for_backward(codes, table)
-        ctx.set_materialize_grads(False)
-        return cpu.onehot_value(codes, weight.permute(2, 1, 0), bias, table)
-
-    @staticmethod
-    def backward(ctx: Any, *grad_outputs: Any) -> Any:
-        """Return dJ/dW and dJ/db, each only where asked for."""
-        (grad,), (codes, table) = grad_outputs, ctx.saved_tensors
-        if grad is None:
-            return None, None, None, None
-        grad_weight = grad_bias = None
-        if ctx.needs_input_grad[1]:
-            # as above, dJ/dW[o, a, l] = sum over samples of x[a, l] dJ/da[o]
-            upstream = grad.contiguous()
-            if not torch.is_grad_enabled() and cpu.fits(upstream):
-                major = cpu.onehot_chain(codes, upstream, table)
-            else:  # a derivative to be differentiated again, or many at once
-                sizes = codes.shape[1], table.shape[1], grad.shape[1]
-                major = (one_hot_rows(codes, table).t() @ upstream).reshape(sizes)
-            grad_weight = major.permute(2, 1, 0)
-        if ctx.needs_input_grad[2]:
-            grad_bias = grad.sum(0)
-        return None, grad_weight, grad_bias, None
+def _weight_chain(u: Tensor, codes: Tensor, table: Tensor) -> Tensor:
+    # as above, dJ/dW[o, a, l] = sum over samples of x[a, l] dJ/da[o]
+    sizes = codes.shape[1], table.shape[1], u.shape[1]
+    return (one_hot_rows(codes, table).t() @ u).reshape(sizes).permute(2, 1, 0)
 
 
-def fits(codes: Tensor, weight: Tensor, bias: Tensor | None, table: Tensor | None) -> bool:
-    """Whether `compiled` takes these: all as the kernels read it, and reverse mode alone."""
-    return (
-        cpu.fits_codes(codes)
-        and reverse_alone()
-        and codes.dim() == 2
-        and weight.dim() == 3
-        and codes.shape[1] == weight.shape[2]
-        and cpu.fits(weight, order=(2, 1, 0))
-        and (bias is None or (cpu.fits(bias) and bias.shape == weight.shape[:1]))
-        and (
-            table is None
-            or (
-                cpu.fits(table) and not table.requires_grad and table.shape[1:] == weight.shape[1:2]
-            )
-        )
-    )
+nodes.define_chain("onehot_linear", _weight_chain)
 
 
 @functools.cache
@@ -204,6 +159,15 @@ def letters_and_zero(num_symbols: int) -> Tensor:
         return torch.eye(num_symbols + 1, num_symbols, device="cpu")
 
 
-def compiled(codes: Tensor, weight: Tensor, bias: Tensor | None, table: Tensor) -> Tensor:
-    """Apply the layer to codes below S, where it `fits`."""
-    return apply_plainly(OneHotLinearCompiled, codes, weight, bias, table)
+def compiled(
+    codes: Tensor, weight: Tensor, bias: Tensor | None, table: Tensor | None
+) -> Tensor | None:
+    """Apply the layer by the library's op, or give None: where it is not for that, or a code has no row.
+
+    It takes codes ``(N, L)``, bytes, and float32 laid out as its kernels read it.
+    """
+    if not nodes.reachable() or torch.is_autocast_enabled("cpu") or weight.dim() != 3:
+        return None
+    if table is None:
+        table = letters_and_zero(weight.shape[1])
+    return nodes.apply("onehot_linear", (codes, weight, bias, table))

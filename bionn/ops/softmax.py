@@ -1,12 +1,13 @@
 """Softmax and its logarithm along one dimension."""
 
-from typing import Any
+from functools import partial
+from typing import Any, NamedTuple
 
 import torch
 from torch import Tensor
 from torch.autograd import Function
 
-from bionn.kernels import cpu
+from bionn.kernels import nodes
 from bionn.ops.base import FunctionPair, forward_rule, save, widen
 
 
@@ -33,19 +34,17 @@ def stable_log_softmax(z: Tensor, dim: int) -> Tensor:
     return shifted.sub_(others.log1p() + (top - top)).to(z.dtype)
 
 
-def _rows(dim: int, *tensors: Tensor) -> bool:
-    """Whether the kernels compute this: classes along the last dimension, one next to the other."""
-    shape = tensors[0].shape
-    return len(shape) > 0 and dim in (-1, len(shape) - 1) and cpu.takes(*tensors)
-
-
 def _softmax_chain(u: Tensor, y: Tensor, dim: int) -> Tensor:
     # The Jacobian diag(y) - y y^T is symmetric:  y_k (u_k - sum_l u_l y_l)
-    if _rows(dim, u, y):
-        return cpu.rows_chain("softmax", u, y)
     wide_u, wide_y = widen(u), widen(y)
     inner = (wide_u * wide_y).sum(dim, keepdim=True)
     return (wide_y * (wide_u - inner)).to(u.dtype)
+
+
+def _log_softmax_chain(u: Tensor, log_y: Tensor, dim: int) -> Tensor:
+    # dJ/dz_k = u_k - y_k sum_l u_l
+    wide = widen(u)
+    return (wide - widen(log_y).exp() * wide.sum(dim, keepdim=True)).to(u.dtype)
 
 
 class SoftmaxReverse(Function):
@@ -56,8 +55,6 @@ class SoftmaxReverse(Function):
     @staticmethod
     def forward(input: Tensor, dim: int) -> Tensor:
         """Return the probabilities, of the input's shape."""
-        if _rows(dim, input):
-            return cpu.rows_value("softmax", input)
         return torch.softmax(input, dim)
 
     @staticmethod
@@ -92,8 +89,6 @@ class LogSoftmaxReverse(Function):
     @staticmethod
     def forward(input: Tensor, dim: int) -> Tensor:
         """Return the log-probabilities, of the input's shape."""
-        if _rows(dim, input):
-            return cpu.rows_value("log_softmax", input)
         return stable_log_softmax(input, dim)
 
     @staticmethod
@@ -107,13 +102,7 @@ class LogSoftmaxReverse(Function):
         """Return dJ/dz."""
         (grad,) = grad_outputs
         (log_y,) = ctx.saved_tensors
-        if grad is None:
-            return None, None
-        # dJ/dz_k = u_k - y_k sum_l u_l
-        if _rows(ctx.dim, grad, log_y):
-            return cpu.rows_chain("log_softmax", grad, log_y), None
-        u = widen(grad)
-        return (u - widen(log_y).exp() * u.sum(ctx.dim, keepdim=True)).to(grad.dtype), None
+        return None if grad is None else _log_softmax_chain(grad, log_y, ctx.dim), None
 
 
 class LogSoftmax(LogSoftmaxReverse):
@@ -129,5 +118,27 @@ class LogSoftmax(LogSoftmaxReverse):
             return (tangent - mean).to(grad_inputs[0].dtype)
 
 
-softmax = FunctionPair(SoftmaxReverse, Softmax)
-log_softmax = FunctionPair(LogSoftmaxReverse, LogSoftmax)
+class RowsOp(NamedTuple):
+    """An op along a dimension: a pair that takes input and dimension, and its compiled form.
+
+    Attributes:
+        pair: The op in torch arithmetic, for whatever there is.
+        kernel: Name of the op along the last dimension in `bionn.kernels.nodes`.
+    """
+
+    pair: FunctionPair
+    kernel: str
+
+    def __call__(self, input: Tensor, dim: int) -> Tensor:
+        """Apply the op."""
+        if nodes.reachable() and dim in (-1, input.dim() - 1):
+            output = nodes.apply(self.kernel, (input,), ())
+            if output is not None:
+                return output
+        return self.pair(input, dim)
+
+
+softmax = RowsOp(FunctionPair(SoftmaxReverse, Softmax), "softmax")
+log_softmax = RowsOp(FunctionPair(LogSoftmaxReverse, LogSoftmax), "log_softmax")
+nodes.define_chain("softmax", partial(_softmax_chain, dim=-1))
+nodes.define_chain("log_softmax", partial(_log_softmax_chain, dim=-1))

@@ -2,15 +2,18 @@
 
 from __future__ import annotations
 
+import ctypes
 from collections.abc import Callable
+from typing import Any
 
 import pytest
 import torch
 from torch import Tensor
 
 from bionn import functional as F
-from bionn.kernels import cpu
+from bionn.kernels import cpu, nodes
 from bionn.kernels.library import library
+from bionn.ops.base import unpacked
 
 pytestmark = pytest.mark.skipif(library() is None, reason="no compiled kernels here")
 
@@ -52,15 +55,35 @@ def value_and_slope(function: Callable[..., Tensor], z: Tensor) -> tuple[Tensor,
 
 @pytest.fixture
 def calls(monkeypatch: pytest.MonkeyPatch) -> list[str]:
-    """The kernels called so far."""
+    """The kernels called so far, ops with nodes of their own, and their derivatives in torch."""
     called: list[str] = []
-    function = cpu._function
+    function, operation = cpu._function, nodes._operation
 
     def spy(kind: str, name: str) -> Callable[..., None]:
         called.append(f"{name}_{kind.split('_')[1]}")
         return function(kind, name)
 
+    def operation_spied(name: str) -> Callable[..., Tensor | None]:
+        def call(*args: Any) -> Tensor | None:
+            found = operation(name)
+            output = None if found is None else found(*args)
+            if output is not None:
+                called.append(name)
+            return output
+
+        return call
+
+    def chain_spied(name: str, chain: Callable[..., Tensor]) -> Callable[..., Tensor]:
+        def call(*args: Any) -> Tensor:
+            called.append(f"{name} in torch")
+            return chain(*args)
+
+        return call
+
     monkeypatch.setattr(cpu, "_function", spy)
+    monkeypatch.setattr(nodes, "_operation", operation_spied)
+    for name, chain in nodes._CHAINS.items():
+        monkeypatch.setitem(nodes._CHAINS, name, chain_spied(name, chain))
     return called
 
 
@@ -76,8 +99,7 @@ def equal_to_float64(function: Callable[..., Tensor], z: Tensor) -> None:
 @pytest.mark.parametrize("name", ACTIVATIONS)
 def test_activation_equals_float64_at_every_size(name: str, size: int, calls: list[str]) -> None:
     equal_to_float64(ACTIVATIONS[name], normal(size))
-    kernel = f"{name}_switch" if name in SWITCHES else name
-    assert calls == [f"{kernel}_value", f"{kernel}_chain"]
+    assert calls == [name]
 
 
 @pytest.mark.parametrize("reduction", ["none", "mean", "sum"])
@@ -103,7 +125,7 @@ def test_softmax_of_rows_equals_float64(
     function: Callable[..., Tensor], shape: tuple[int, ...], calls: list[str]
 ) -> None:
     equal_to_float64(lambda z: function(z, dim=-1), normal(*shape))
-    assert len(calls) == 2
+    assert calls == [function.__name__]
 
 
 @pytest.mark.parametrize("reduction", ["none", "mean", "sum"])
@@ -129,14 +151,10 @@ def test_kernels_stay_within_their_arrays() -> None:
         room = torch.full((size + 64,), float("nan"))
         room[32:-32] = normal(size)
         inner, outside = room[32:-32], room[-32:].clone()
-        for name in ACTIVATIONS:
-            with torch.no_grad():
-                if name in SWITCHES:
-                    value, bits = cpu.switch_value(name, inner, 0.5)
-                    slope = cpu.switch_chain(name, inner, bits, 0.5)
-                else:
-                    value = cpu.activation_value(name, inner, 0.5, 2.0)
-                    slope = cpu.activation_chain(name, inner, inner, 0.5, 2.0)
+        for name, function in ACTIVATIONS.items():
+            leaf = inner.detach().requires_grad_()
+            value = function(leaf)
+            (slope,) = torch.autograd.grad(value, leaf, inner)
             assert value.isfinite().all(), name  # no NaN from beyond its ends has come in
             assert slope.isfinite().all(), name
         assert room[-32:].isnan().all()
@@ -148,11 +166,48 @@ def test_kernels_stay_within_their_arrays() -> None:
 def test_a_switch_keeps_a_bit_an_element(name: str, size: int) -> None:
     z = normal(size)
     z[::7] = 0
+    value, bits = torch.empty(size), torch.empty(-(-size // 512) * 16)
+    kernel = getattr(library(), f"{name}_switch_value")
+    places = [ctypes.c_void_p(tensor.data_ptr()) for tensor in (z, value, bits)]
+    kernel(*places, ctypes.c_int64(size), ctypes.c_float(SWITCHES[name]))
+    assert torch.equal(value, F.leaky_relu(z, SWITCHES[name]))
+    assert torch.equal(unpacked(bits, z.shape), (z > 0).int())
+
+
+@pytest.mark.parametrize("function", [F.relu, F.leaky_relu], ids=lambda f: f.__name__)
+def test_a_switch_keeps_no_array(function: Callable[[Tensor], Tensor]) -> None:
+    # what is written over was not kept, else torch would refuse to derive by it
+    z = normal(100).requires_grad_()
+    scaled = z * 1
+    value = function(scaled)
+    on = scaled.detach() > 0
     with torch.no_grad():
-        value, bits = cpu.switch_value(name, z, SWITCHES[name])
-        assert torch.equal(value, cpu.activation_value(name, z, SWITCHES[name]))
-    assert bits.nbytes <= size / 8 + 64
-    assert torch.equal(cpu.unpacked(bits, z.shape), (z > 0).int())
+        scaled.zero_()
+        value.zero_()
+    (slope,) = torch.autograd.grad(value, z, torch.ones(100))
+    assert torch.equal(slope == 1, on)
+
+
+@pytest.mark.parametrize("function", [F.sigmoid, F.tanh, F.elu, F.gelu, F.silu, F.softplus])
+def test_what_was_kept_may_not_be_written_over(function: Callable[[Tensor], Tensor]) -> None:
+    z = normal(100).requires_grad_()
+    scaled = z * 1
+    value = function(scaled)
+    with torch.no_grad():
+        (value if function in (F.sigmoid, F.tanh) else scaled).zero_()
+    with pytest.raises(RuntimeError, match="modified by an inplace operation"):
+        value.sum().backward()
+
+
+@pytest.mark.parametrize("name", ACTIVATIONS)
+def test_a_graph_is_gone_through_twice_only_if_it_was_to_be_kept(name: str) -> None:
+    z = normal(100).requires_grad_()
+    value = ACTIVATIONS[name](z).sum()
+    first, second = (torch.autograd.grad(value, z, retain_graph=True)[0] for _ in range(2))
+    assert torch.equal(first, second)
+    value.backward()
+    with pytest.raises(RuntimeError, match="a second time"):
+        value.backward()
 
 
 @pytest.mark.parametrize("name", SWITCHES)
@@ -262,14 +317,16 @@ def test_batched_gradients_equal_a_loop(name: str) -> None:
     z, upstreams = normal(3, 5).requires_grad_(), normal(4, 3, 5, seed=1)
     value = ACTIVATIONS[name](z)
     together = torch.autograd.grad(value, z, upstreams, retain_graph=True, is_grads_batched=True)[0]
+    mapped = torch.func.vmap(lambda u: torch.autograd.grad(value, z, u, retain_graph=True)[0])
     one_by_one = [torch.autograd.grad(value, z, u, retain_graph=True)[0] for u in upstreams]
-    torch.testing.assert_close(together, torch.stack(one_by_one), rtol=1e-5, atol=1e-6)
+    for found in (together, mapped(upstreams)):
+        torch.testing.assert_close(found, torch.stack(one_by_one), rtol=1e-5, atol=1e-6)
 
 
 def test_second_derivatives_go_the_plain_way(calls: list[str]) -> None:
     z = normal(7).requires_grad_()
     (slope,) = torch.autograd.grad(F.sigmoid(z), z, torch.ones(7), create_graph=True)
-    assert calls == ["sigmoid_value"]
+    assert calls == ["sigmoid", "sigmoid in torch"]
     (second,) = torch.autograd.grad(slope, z, torch.ones(7))
     s = torch.sigmoid(z.detach())
     torch.testing.assert_close(second, s * (1 - s) * (1 - 2 * s))
@@ -297,10 +354,10 @@ def test_onehot_linear_is_the_dense_layer_of_the_one_hot(
     bias, upstream = normal(outputs, seed=4).to(dtype), normal(samples, outputs, seed=5).to(dtype)
     out = F.onehot_linear(codes, stored, bias, table=table)
     (gradient,) = torch.autograd.grad(out, stored, upstream)
-    assert calls == [
-        f"onehot_{'float64' if dtype == torch.float64 else 'float32'}_value",
-        calls[-1],
-    ]
+    long_way = f"onehot_{'float64' if dtype == torch.float64 else 'float32'}_"
+    assert calls == (
+        ["onehot_linear"] if dtype == torch.float32 else [f"{long_way}value", f"{long_way}chain"]
+    )
     rows = table.double()[codes.long()].mT.flatten(1)
     exact = rows @ stored.detach().double().flatten(1).T + bias.double()
     exact_gradient = (upstream.double().T @ rows).reshape(outputs, 4, length)

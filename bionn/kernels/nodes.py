@@ -1,0 +1,64 @@
+"""Kernels with nodes of their own in autograd's graph: the ops that `source/nodes.cpp` gives torch."""
+
+from __future__ import annotations
+
+import functools
+from collections.abc import Callable
+from typing import Any
+
+import torch
+from torch import Tensor
+from torch.autograd import forward_ad
+
+from bionn.kernels.cpu import undisturbed
+from bionn.kernels.library import library
+
+_TYPES = (Tensor, torch.nn.Parameter, type(None))
+_CHAINS: dict[str, Callable[..., Tensor]] = {}
+
+
+def define_chain(name: str, chain: Callable[..., Tensor]) -> None:
+    """Say how an op's gradient is written in torch arithmetic, to be differentiated or mapped.
+
+    Args:
+        name: of the op.
+        chain: ``chain(u, *kept, *constants)`` for the upstream gradient u, what the op keeps and
+            the constants that it was called with.
+    """
+    _CHAINS[name] = chain
+
+
+def reachable() -> bool:
+    """Whether `apply` may be called: nothing is traced or transformed, nobody asks for forward mode."""
+    return undisturbed() and forward_ad._current_level < 0
+
+
+def apply(name: str, tensors: tuple[Tensor | None, ...], *options: Any) -> Tensor | None:
+    """The output of an op, or None where there are no kernels or the tensors are none for them."""
+    for tensor in tensors:
+        if type(tensor) not in _TYPES:  # what a subclass stands for, its own code knows
+            return None
+    operation = _operation(name)
+    return None if operation is None else operation(*tensors, *options)
+
+
+@functools.cache
+def _operation(name: str) -> Callable[..., Tensor | None] | None:
+    if library() is None:
+        return None
+    _answer()
+    return getattr(torch.ops.bionn, name).default
+
+
+@functools.cache
+def _answer() -> torch.library.Library:
+    """Give the library's nodes the chains in Python, for as long as the answer is kept."""
+    given = torch.library.Library("bionn", "IMPL")
+    # what torch does for many upstream gradients at once, it does by rules of the arithmetic within
+    for key in ("CompositeImplicitAutograd", "FuncTorchBatched", "Batched"):
+        given.impl("chain", _chain, key)
+    return given
+
+
+def _chain(name: str, u: Tensor, kept: list[Tensor], constants: list[float]) -> Tensor:
+    return _CHAINS[name](u, *kept, *constants)
