@@ -18,9 +18,11 @@ from pathlib import Path
 import torch
 from torch import Tensor
 
+from bionn import functional as F
 from bionn.certify.cases import CASES, Case
 
 ROWS, WIDTH, LENGTH = 1024, 512, 200
+LENGTHS, WIDTHS = (41, 70, 200, 1000), (64, 512)
 ROUNDS = 101
 HERE = Path(__file__).resolve().parent
 
@@ -41,9 +43,7 @@ def arguments(name: str) -> Arguments:
     if name == "linear":
         return [logits, normal(WIDTH, WIDTH, scale=WIDTH**-0.5), normal(WIDTH)], {}
     if name == "onehot_linear":
-        codes = torch.randint(0, 4, (ROWS, LENGTH), generator=generator, dtype=torch.uint8)
-        stored = torch.randn(LENGTH, 4, WIDTH, generator=generator) * LENGTH**-0.5
-        return [codes, stored.permute(2, 1, 0).requires_grad_(), normal(WIDTH)], {}
+        return onehot_arguments(ROWS, LENGTH, WIDTH), {}
     if name in ("softmax", "log_softmax"):
         return [logits], {"dim": 1}
     if name in ("mse_loss", "half_squared_error", "binary_cross_entropy_with_logits"):
@@ -53,6 +53,15 @@ def arguments(name: str) -> Arguments:
     if name == "cross_entropy":
         return [logits, torch.randint(0, WIDTH, (ROWS,), generator=generator)], {}
     return [logits], {}
+
+
+def onehot_arguments(samples: int, length: int, width: int) -> list[Tensor]:
+    """Codes, weight as the layer lays it out, and bias."""
+    generator = torch.Generator().manual_seed(0)
+    codes = torch.randint(0, 4, (samples, length), generator=generator, dtype=torch.uint8)
+    stored = torch.randn(length, 4, width, generator=generator) * length**-0.5
+    bias = torch.randn(width, generator=generator).requires_grad_()
+    return [codes, stored.permute(2, 1, 0).requires_grad_(), bias]
 
 
 def clock() -> float:
@@ -90,13 +99,12 @@ def outcome(
     return value.detach(), [tensor.grad for tensor in tensors], sum(kept.values())
 
 
-def measure(case: Case) -> dict[str, str | float]:
+def measure(case: Case, given: Arguments) -> dict[str, str | float]:
     """Check an op against its twin, then time both in turn.
 
     Raises:
         AssertionError: values or gradients differ.
     """
-    given = arguments(case.name)
     ours, theirs = outcome(case.function, given), outcome(case.twin, given)
     torch.testing.assert_close(ours[:2], theirs[:2], rtol=1e-4, atol=1e-4)
     upstream = torch.ones_like(ours[0])
@@ -138,13 +146,61 @@ def write_csv(rows: Sequence[Mapping[str, object]], path: Path) -> None:
     print(f"\nwritten: {path}")
 
 
+def dense(codes: Tensor, matrix: Tensor, bias: Tensor, letters: Tensor) -> Tensor:
+    """The layer in torch's two calls, whose weight lies as they like it: ``(H, L * A)``."""
+    rows = torch.nn.functional.embedding(codes.int(), letters).flatten(1)
+    return torch.nn.functional.linear(rows, matrix, bias)
+
+
+def onehot_ratio(samples: int, length: int, width: int) -> float:
+    """The one-hot layer's time as a multiple of `dense`'s, of which the numbers are compared first.
+
+    Raises:
+        AssertionError: values or gradients differ.
+    """
+    codes, weight, bias = onehot_arguments(samples, length, width)
+    matrix = weight.detach().mT.flatten(1).contiguous().requires_grad_()
+    ours: Arguments = [codes, weight, bias], {}
+    theirs: Arguments = [codes, matrix, bias.detach().clone().requires_grad_(), torch.eye(4)], {}
+    upstream = torch.randn(samples, width)
+    value, known = F.onehot_linear(*ours[0]), dense(*theirs[0])
+    gradient, known_gradient = (
+        torch.autograd.grad(out, by, upstream)[0] for out, by in ((value, weight), (known, matrix))
+    )
+    torch.testing.assert_close(value, known, rtol=1e-4, atol=1e-4)
+    torch.testing.assert_close(gradient.mT.flatten(1), known_gradient, rtol=1e-4, atol=1e-4)
+    pairs = ((F.onehot_linear, ours), (dense, theirs))
+    times = [[seconds(*pair, upstream) for pair in pairs] for _ in range(ROUNDS)]
+    mine, other = (statistics.median(column) for column in zip(*times, strict=True))
+    return round(mine / other, 2)
+
+
+def compare_batches(batches: Sequence[int]) -> None:
+    """Print `onehot_ratio` over lengths, widths and batches."""
+    print("| bp | units | " + " | ".join(map(str, batches)) + " |")
+    print("|---|---|" + "---|" * len(batches))
+    for length in LENGTHS:
+        for width in WIDTHS:
+            ratios = [str(onehot_ratio(samples, length, width)) for samples in batches]
+            print(f"| {length} | {width} | " + " | ".join(ratios) + " |", flush=True)
+
+
 def main() -> None:
-    """Measure every differentiable op, print a table, write a CSV."""
+    """Measure every differentiable op, print a table, write a CSV; or the one-hot layer by size."""
     parser = argparse.ArgumentParser(prog="python -m experiments.benchmarks.ops")
     parser.add_argument("--out", type=Path, default=Path("runs/benchmarks/ops.csv"))
     parser.add_argument("--threads", type=int, default=1)
+    parser.add_argument(
+        "--batches",
+        type=int,
+        nargs="+",
+        help="the one-hot layer alone, over sizes and these batches",
+    )
     given = parser.parse_args()
     torch.set_num_threads(given.threads)
+    if given.batches:
+        compare_batches(given.batches)
+        return
     print(
         f"{platform.machine()}, {given.threads} thread(s), torch {torch.__version__}, "
         f"commit {commit()}\n\n"
@@ -155,7 +211,7 @@ def main() -> None:
     for case in CASES:
         if not case.differentiable:
             continue
-        rows.append(measure(case))
+        rows.append(measure(case, arguments(case.name)))
         print("| " + " | ".join(map(str, rows[-1].values())) + " |", flush=True)
     write_csv(rows, given.out)
 
