@@ -36,14 +36,15 @@ from experiments.benchmarks.ops import commit, write_csv
 CHECKED = 2000
 
 
-def write_fasta(path: Path, records: int, length: int) -> None:
-    """Random DNA, a line a sequence, ids of eight digits."""
-    rng = np.random.default_rng(0)
+def write_fasta(path: Path, records: int, length: int, *, begin: int = 0) -> None:
+    """Random DNA, a line a sequence, ids of eight digits, numbered from ``begin`` on."""
+    rng = np.random.default_rng(begin)
     letters = np.frombuffer(b"ACGT", dtype=np.uint8)
     with path.open("wb") as file:
         for first in range(0, records, 100_000):
             rows = min(100_000, records - first)
-            head = [f">read{n:08d}\n".encode() for n in range(first, first + rows)]
+            numbers = range(begin + first, begin + first + rows)
+            head = [f">read{n:08d}\n".encode() for n in numbers]
             bodies = letters[rng.integers(0, 4, (rows, length), dtype=np.uint8)]
             block = np.full((rows, len(head[0]) + length + 1), ord("\n"), dtype=np.uint8)
             block[:, : len(head[0])] = np.frombuffer(b"".join(head), np.uint8).reshape(rows, -1)
