@@ -268,12 +268,12 @@ class Task(L.LightningModule):
         """Keep the losses of an epoch that is not over."""
         checkpoint["train_losses"] = self._train_losses.to_checkpoint(self.device)
         checkpoint["most_rows"] = self.fitting.most_rows
-        checkpoint["gradient_norms"] = [norms.cpu() for norms in self.gradient_norms.steps]
+        checkpoint["gradient_norms"] = self.gradient_norms.to_checkpoint()
 
     def on_load_checkpoint(self, checkpoint: dict[str, Any]) -> None:
         """Go on with an epoch that is not over."""
         self._train_losses.load(checkpoint.get("train_losses", []))
-        self.gradient_norms.steps = list(checkpoint.get("gradient_norms", []))
+        self.gradient_norms.load(checkpoint.get("gradient_norms", []))
         self.fitting.most_rows = checkpoint.get("most_rows")
 
     def on_train_epoch_end(self) -> None:

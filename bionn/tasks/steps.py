@@ -11,6 +11,43 @@ from torch.optim import Optimizer
 
 from bionn.tasks.processes import process_count, process_rank, summed
 
+STACKED = 64
+"""Steps whose numbers become one tensor: small tensors, one a step, would lie between the larger ones
+that come and go, and keep their memory from being of use again."""
+
+
+class Stack:
+    """Tensors of one shape, one a step.
+
+    Example:
+        >>> stack = Stack()
+        >>> stack.add(torch.tensor(1.0))
+        >>> stack.add(torch.tensor(2.0))
+        >>> len(stack), stack.whole(torch.device("cpu"))
+        (2, tensor([1., 2.]))
+    """
+
+    def __init__(self, values: Sequence[Tensor] = ()) -> None:
+        self._blocks = [torch.stack(list(values))] if values else []
+        self._last: list[Tensor] = []
+
+    def __len__(self) -> int:
+        return sum(map(len, self._blocks)) + len(self._last)
+
+    def add(self, values: Tensor) -> None:
+        """Put one more behind the others."""
+        self._last.append(values)
+        if len(self._last) == STACKED:
+            self._blocks.append(torch.stack(self._last))
+            self._last = []
+
+    def whole(self, device: torch.device) -> Tensor:
+        """All of them ``(S, ...)``; of none, ``(0,)``."""
+        if not len(self):
+            return torch.zeros(0, device=device)
+        last = [torch.stack(self._last)] if self._last else []
+        return torch.cat([block.to(device) for block in (*self._blocks, *last)])
+
 
 class StepLosses:
     """The losses of steps, each a mean, and of how many rows (or targets) it is the mean.
@@ -24,14 +61,15 @@ class StepLosses:
     """
 
     def __init__(self) -> None:
-        self._steps: list[tuple[Tensor, Tensor]] = []
+        self._losses, self._sizes = Stack(), Stack()
 
     def __len__(self) -> int:
-        return len(self._steps)
+        return len(self._losses)
 
     def add(self, loss: Tensor, size: Tensor) -> None:
         """Remember the mean ``loss`` of ``size`` rows of this process."""
-        self._steps.append((loss.detach(), size))
+        self._losses.add(loss.detach())
+        self._sizes.add(size)
 
     def of_all(self, device: torch.device) -> tuple[Tensor, Tensor]:
         """Losses and sizes ``(S,)``; of several processes, of the rows that they had together in a step.
@@ -39,11 +77,8 @@ class StepLosses:
         Args:
             device: where they are summed up; all processes must ask.
         """
-        if not self._steps:
-            return torch.zeros(0, device=device), torch.zeros(0, device=device)
-        means = torch.stack([loss.to(device) for loss, _ in self._steps])
-        sizes = torch.stack([size.to(device) for _, size in self._steps])
-        if process_count() == 1:
+        means, sizes = self._losses.whole(device), self._sizes.whole(device)
+        if not len(self) or process_count() == 1:
             return means, sizes
         totals = summed(torch.stack([means * sizes, sizes.to(means.dtype)]))
         return totals[0] / totals[1].clamp(min=1), totals[1]
@@ -55,7 +90,7 @@ class StepLosses:
 
     def clear(self) -> None:
         """Forget them."""
-        self._steps.clear()
+        self._losses, self._sizes = Stack(), Stack()
 
     def to_checkpoint(self, device: torch.device) -> list[tuple[Tensor, Tensor]]:
         """Those of all processes, for :meth:`load`."""
@@ -65,7 +100,8 @@ class StepLosses:
     def load(self, steps: Sequence[tuple[Tensor, Tensor]]) -> None:
         """Go on after these; the first process counts them, for all."""
         first = process_rank() == 0
-        self._steps = [(loss, size * first) for loss, size in steps]
+        self._losses = Stack([loss for loss, _ in steps])
+        self._sizes = Stack([size * first for _, size in steps])
 
 
 class GradientNorms:
@@ -73,21 +109,19 @@ class GradientNorms:
 
     Attributes:
         names: of the P parameters; empty before the first step.
-        steps: ``(P,)`` for each step of the epoch.
         wanted: whether somebody asks for them; else there are none but where gradients are clipped.
     """
 
     def __init__(self) -> None:
         self.wanted = False
         self.names: list[str] = []
-        self.steps: list[Tensor] = []
-        self._ended: list[Tensor] = []
+        self._steps, self._ended = Stack(), Stack()
 
     def add(self, model: torch.nn.Module, parameters: Sequence[torch.nn.Parameter]) -> Tensor:
         """Remember the norms ``(P,)`` of the gradients that these parameters of a network have."""
         gradients = [p.grad for p in parameters if p.grad is not None]
         norms = torch.stack(torch._foreach_norm(gradients))  # pyright: ignore[reportPrivateImportUsage]
-        self.steps.append(norms)
+        self._steps.add(norms)
         if not self.names:
             names = {parameter: name for name, parameter in model.named_parameters()}
             self.names = [names[parameter] for parameter in parameters]
@@ -95,12 +129,23 @@ class GradientNorms:
 
     def end_epoch(self) -> None:
         """Begin anew; those of the epoch that has ended can still be asked for."""
-        self._ended, self.steps = self.steps, []
+        self._ended, self._steps = self._steps, Stack()
 
     def of_epoch(self) -> tuple[list[str], Tensor] | None:
-        """Names and norms ``(S, P)`` of this epoch, or of the one that has just ended; None if none."""
-        norms = self.steps or self._ended
-        return (self.names, torch.stack(norms)) if norms else None
+        """Names and norms ``(S, P)`` of this epoch, or of the one that has just ended; None if none.
+
+        They come to the CPU.
+        """
+        steps = self._steps if len(self._steps) else self._ended
+        return (self.names, steps.whole(torch.device("cpu"))) if len(steps) else None
+
+    def to_checkpoint(self) -> list[Tensor]:
+        """Those of the epoch in hand, for :meth:`load`."""
+        return list(self._steps.whole(torch.device("cpu")))
+
+    def load(self, steps: Sequence[Tensor]) -> None:
+        """Go on after these."""
+        self._steps = Stack(steps)
 
 
 def with_gradients(optimizer: Optimizer) -> list[torch.nn.Parameter]:
