@@ -18,7 +18,7 @@ from bionn.data.prepared import Prepared
 from bionn.data.samples import DataOptions
 from bionn.data.unlabelled import Columns
 from bionn.errors import FormatError, InputError, InputWarning
-from bionn.formats import fasta
+from bionn.formats import fasta, fasta_columns
 from bionn.formats.output import write_json
 from bionn.formats.text import text_blocks
 from bionn.loading import with_both_strands
@@ -405,6 +405,7 @@ def test_four_times_the_file_needs_no_more_memory(
     monkeypatch.setattr("bionn.data.batches.EVALUATION_ROWS", 64)
     monkeypatch.setattr(unlabelled, "read_pieces", partial(fasta.read_pieces, symbols=5000))
     monkeypatch.setattr(fasta, "text_blocks", partial(text_blocks, size=5000))
+    monkeypatch.setattr(fasta_columns, "_BLOCK", 5000)
     peaks = []
     for records in (3000, 12000):
         path = tmp_path / f"{records}.fa"

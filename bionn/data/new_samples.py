@@ -96,7 +96,7 @@ class Block:
 
     ids: list[str]
     where: Callable[[int], str]
-    sequences: list[str] | None = None
+    sequences: Sequence[str] | None = None
     features: pd.DataFrame | None = None
     continues: bool = False
     unfinished: bool = False

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import threading
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from concurrent.futures import Future
 from dataclasses import dataclass, field
 from typing import Any, TypeVar
@@ -17,6 +17,7 @@ from bionn.preprocess.encoding import Encoding
 from bionn.preprocess.sequences import LengthError, SequenceEncoder
 from bionn.preprocess.steps import RowError
 from bionn.sequences.alphabet import SymbolError
+from bionn.sequences.packed import lengths_of
 from bionn.sequences.windows import Cut, WindowCutter, Windows
 
 T = TypeVar("T")
@@ -94,11 +95,11 @@ def encoded_blocks(
         )
 
 
-def _much_longer(encoder: SequenceEncoder, sequences: list[str]) -> int:
+def _much_longer(encoder: SequenceEncoder, sequences: Sequence[str]) -> int:
     """How many sequences are far longer than any of training, where k-mers alone take any length."""
     if encoder.crop or Encoding.parse(encoder.encoding).one_hot:
         return 0
-    return sum(len(sequence) > 2 * encoder.length for sequence in sequences)
+    return int((lengths_of(sequences) > 2 * encoder.length).sum())
 
 
 def _windows(
@@ -151,7 +152,7 @@ def _flat_codes(
         position = error.position + (before if error.record == 0 else 0)
         error = SymbolError(error.symbol, error.record, position, error.remedy)
         raise located(error, block.ids, block.where) from None
-    return codes, np.fromiter(map(len, sequences), dtype=np.int64, count=len(sequences))
+    return codes, lengths_of(sequences)
 
 
 def _objects(ids: list[str]) -> np.ndarray:

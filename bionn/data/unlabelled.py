@@ -14,6 +14,7 @@ from bionn.data.columns import find_id_column, find_sequence_column, require_cel
 from bionn.data.new_samples import Block, Columns
 from bionn.data.opening import join_columns
 from bionn.data.orientation import as_samples, may_be_genes
+from bionn.data.packed_blocks import packed_blocks
 from bionn.data.prepared import Encoder
 from bionn.data.regions import RegionCutter, needs_genome
 from bionn.data.samples import Source
@@ -76,8 +77,11 @@ def read_unlabelled(
     ):
         if not takes_sequences:
             raise _no_table(inputs, "FASTA found; name the table")
-        id_rule = reading.id_rule or "first"
-        yield from record_blocks(_records(Path(inputs), id_rule, rows, pieces), unique)
+        id_rule, path = reading.id_rule or "first", Path(inputs)
+        if pieces or is_pipe(path):
+            yield from record_blocks(_records(path, id_rule, rows, pieces), unique)
+        else:
+            yield from packed_blocks(path, id_rule, rows, unique)
     elif isinstance(inputs, (str, Path, pd.DataFrame)):
         tables = _tables(inputs, encoder, reading, rows, notes, told=given is not None)
         yield from _table_rows(tables, encoder, trained, given, unique, notes)
