@@ -22,6 +22,7 @@ from bionn.comparison import (
 )
 from bionn.conformal import average_coverage, coverage_of_intervals, coverage_of_sets
 from bionn.data.prepared import Prepared
+from bionn.data.splits import PARTS
 from bionn.formats.output import AT_ONCE
 from bionn.metrics import CLASSIFICATION, REGRESSION, main_score
 from bionn.models.decision import Decision, called
@@ -46,7 +47,7 @@ def evaluate(predictor: Predictor, prepared: Prepared, rows: np.ndarray) -> dict
         is not always the prediction, in ``plain`` what the scores would be if it were.
     """
     index = torch.from_numpy(rows)
-    logits = predictor.tempered(predictor.logits(prepared.inputs[index]))
+    logits = predictor.tempered(predictor.logits(prepared.inputs, rows))
     loss = objective(predictor.task, logits, prepared.outputs[index]).item()
     outputs, decision = predictor.linked(logits), predictor.decision
     found = {"loss": loss} | prepared.score(outputs, rows, decision)
@@ -86,7 +87,7 @@ def uncertainty(
     """
     split, targets = prepared.split, prepared.targets
     truth = targets.values[split.test]
-    logits = predictor.logits(prepared.inputs[torch.from_numpy(split.test)])
+    logits = predictor.logits(prepared.inputs, split.test)
     logits = predictor.tempered(logits)
     losses = row_losses(predictor.task, logits, prepared.outputs[torch.from_numpy(split.test)])
 
@@ -131,7 +132,7 @@ def trust(predictor: Predictor, prepared: Prepared) -> dict[str, Any]:
     """
     rows = prepared.split.test
     truth = prepared.targets.values[rows]
-    logits = predictor.logits(prepared.inputs[torch.from_numpy(rows)])
+    logits = predictor.logits(prepared.inputs, rows)
     outputs, conformal = predictor.outputs_of(logits), predictor.conformal
     assert conformal is not None
     scaler, calibration = predictor.target_scaler, predictor.calibration
@@ -172,17 +173,17 @@ def prediction_tables(
         selected: the model for the validation rows, where ``predictor`` was refitted on them.
     """
     samples, targets = prepared.samples, prepared.targets
-    parts = np.array(prepared.split.parts(len(samples)), dtype=object)
-    kept = np.flatnonzero(parts != "drop")
+    parts = prepared.split.numbers(len(samples))
+    part_names = np.array(PARTS, dtype=object)
+    kept = np.flatnonzero(parts != PARTS.index("drop"))
     for start in range(0, len(kept), AT_ONCE):
         rows = kept[start : start + AT_ONCE]
-        inputs = prepared.inputs[torch.from_numpy(rows)]
-        outputs = predictor.outputs(inputs)
-        in_val = parts[rows] == "val"
+        outputs = predictor.outputs(prepared.inputs, rows)
+        in_val = parts[rows] == PARTS.index("val")
         if selected is not None and in_val.any():
-            outputs[in_val] = selected.outputs(inputs[torch.from_numpy(in_val)])
-        frame = predictor.frame(samples.table["id"].iloc[rows].to_numpy(), outputs)
-        frame.insert(1, "split", parts[rows])
+            outputs[in_val] = selected.outputs(prepared.inputs, rows[in_val])
+        frame = predictor.frame(samples.table["id"].iloc[rows].to_numpy(dtype=object), outputs)
+        frame.insert(1, "split", part_names[parts[rows]])
         if targets.task == "regression":
             for column, name in enumerate(targets.names):
                 label = "target" if len(targets.names) == 1 else f"target_{name}"

@@ -1,10 +1,13 @@
-"""Memory that does not suffice: told from other errors, and rows halved until they fit."""
+"""Memory: given back when it is free, told from other errors where it does not suffice."""
 
 from __future__ import annotations
 
+import ctypes
+import sys
 from collections.abc import Callable
 from typing import TypeVar
 
+import pyarrow as pa
 import torch
 
 SAID = (
@@ -16,6 +19,17 @@ SAID = (
 """What errors of other kinds than their own say where memory did not suffice."""
 
 Result = TypeVar("Result")
+
+
+def give_back() -> None:
+    """Let the system have what was freed: C's allocator keeps much of it, Arrow's some.
+
+    Does nothing of the first where the C library is not GNU's.
+    """
+    pa.default_memory_pool().release_unused()
+    trim = getattr(ctypes.CDLL(None), "malloc_trim", None) if sys.platform == "linux" else None
+    if trim is not None:
+        trim(0)
 
 
 def is_out_of_memory(error: BaseException) -> bool:

@@ -25,10 +25,12 @@ from bionn.data.reading import as_list, read_samples
 from bionn.data.samples import DataOptions, Source
 from bionn.data.splits import make_splits
 from bionn.data.targets import find_targets
+from bionn.data.together import distinct_inputs
 from bionn.errors import InputError, did_you_mean
 from bionn.evaluate import average_folds, evaluate, prediction_tables, trust, uncertainty
 from bionn.explain.folder import write_explanations
 from bionn.formats.output import write_json, write_table
+from bionn.memory import give_back
 from bionn.predict import Predictor
 from bionn.report.console import print_data, print_result, print_training
 from bionn.report.folder import (
@@ -116,9 +118,13 @@ def run(
     directory = check_directory(out, sources, overwrite, resume)
 
     samples, targets = find_targets(read_samples(sources, data_options), data_options)
-    splits = make_splits(samples, targets, data_options)
-    nearest = nearest_to_test_rows(samples, splits, data_options)
-    found = audit(samples, targets, splits, data_options, nearest=nearest)
+    distinct = distinct_inputs(samples, data_options)
+    splits = make_splits(samples, targets, data_options, distinct=distinct)
+    nearest = nearest_to_test_rows(samples, splits, data_options, distinct=distinct)
+    found = audit(samples, targets, splits, data_options, distinct=distinct, nearest=nearest)
+    identity = None if nearest is None else nearest.identity
+    del distinct, nearest  # of a million rows some megabytes each
+    give_back()
     first = prepare(samples, targets, splits[0], data_options)
     settled = choose(training_options, first)
     check(first, settled)
@@ -167,7 +173,7 @@ def run(
                     console=console,
                     baselines=baselines,
                     explain=explain and not number,
-                    identity=None if nearest is None or split.repeat else nearest.identity,
+                    identity=None if split.repeat else identity,
                 )
                 before += earlier
             else:
@@ -238,6 +244,7 @@ def train_and_test(
     """
     prepared, settled, told = how
     trained = train_ensemble(prepared, settled, directory=own, console=console, resume=True)
+    give_back()
     manifest = prepared.manifest() | {
         "training": plain(settled),
         "threads": torch.get_num_threads(),
@@ -261,8 +268,10 @@ def train_and_test(
     metrics["subgroups"] = subgroups(predictor, prepared, identity=identity, seed=settled.seed)
     write_table(prediction_tables(predictor, prepared, selected=selected), own / "predictions.tsv")
     write_json(metrics, own / "metrics.json")
+    give_back()
     if explain:
         write_explanations(own, predictor, prepared)
+        give_back()
     finished = Finished(metrics, draws)
     keep(own, finished)
     tidy(own)

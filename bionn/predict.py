@@ -200,25 +200,32 @@ class Predictor:
             inputs = np.empty((0, self.encoder.input_shape), dtype=np.float32)
         return Encoded(np.empty(0, dtype=object), inputs)
 
-    def logits(self, inputs: Tensor) -> Tensor:
+    def logits(self, inputs: Tensor, rows: np.ndarray | None = None) -> Tensor:
         """The network's logits ``(N, out)`` for encoded inputs, on the CPU.
 
         Over both strands they are the mean of the two strands' logits, for each network of an ensemble.
+
+        Args:
+            inputs: of the samples.
+            rows: the numbers of those that are asked for, ``int64 (N,)``; all when None.
         """
-        members = self.member_logits(inputs)
+        members = self.member_logits(inputs, rows)
         return self.model.pooled(members) if isinstance(self.model, Ensemble) else members[0]
 
     @torch.inference_mode()
-    def member_logits(self, inputs: Tensor) -> Tensor:
+    def member_logits(self, inputs: Tensor, rows: np.ndarray | None = None) -> Tensor:
         """The logits of each network ``(members, N, out)``, one unless the model is an ensemble."""
+        chosen = None if rows is None else torch.from_numpy(rows)
         members = self.model.members if isinstance(self.model, Ensemble) else [self.model]
 
         def some(start: int, stop: int) -> Tensor:
-            rows = inputs[start:stop].to(self.device)
-            return torch.stack([self._block_logits(member, rows) for member in members]).cpu()
+            block = inputs[start:stop] if chosen is None else inputs[chosen[start:stop]]
+            block = block.to(self.device)
+            return torch.stack([self._block_logits(member, block) for member in members]).cpu()
 
         pieces: list[Tensor] = []
-        size, count = evaluation_rows(self.encoder.input_shape), len(inputs)
+        size = evaluation_rows(self.encoder.input_shape)
+        count = len(inputs) if chosen is None else len(chosen)
         for first in range(0, max(count, 1), size):  # of no rows, none of as many columns
             pieces += halved(some, min(size, count - first), first)
         return torch.cat(pieces, dim=1)
@@ -248,9 +255,14 @@ class Predictor:
         logits = [model(feed(model, x, self._table, self._features)) for x in strands]
         return torch.stack(logits).float().mean(dim=0)
 
-    def outputs(self, inputs: Tensor) -> np.ndarray:
-        """Probabilities ``(N,)`` or ``(N, K)``, or values ``(N, T)`` in the targets' own units."""
-        return self.outputs_of(self.logits(inputs))
+    def outputs(self, inputs: Tensor, rows: np.ndarray | None = None) -> np.ndarray:
+        """Probabilities ``(N,)`` or ``(N, K)``, or values ``(N, T)`` in the targets' own units.
+
+        Args:
+            inputs: as for :meth:`logits`.
+            rows: likewise.
+        """
+        return self.outputs_of(self.logits(inputs, rows))
 
     def outputs_of(self, logits: Tensor) -> np.ndarray:
         """The same from logits that are there already."""

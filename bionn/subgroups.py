@@ -6,7 +6,6 @@ from collections.abc import Iterator, Sequence
 from typing import Any
 
 import numpy as np
-import torch
 
 from bionn.bootstrap import RESAMPLES, Resamples, resample, weighted_scores
 from bionn.comparison import interval
@@ -64,7 +63,7 @@ def subgroups(
         their ``intervals``.
     """
     rows, targets = prepared.split.test, prepared.targets
-    outputs = predictor.outputs(prepared.inputs[torch.from_numpy(rows)])
+    outputs = predictor.outputs(prepared.inputs, rows)
     calls = None if targets.task == "regression" else called(outputs, predictor.decision)
     found = []
     for by, names, places in _divisions(prepared, identity):
@@ -143,9 +142,14 @@ def _pieces(values: np.ndarray, form: str) -> tuple[list[str], np.ndarray]:
         ['5 to 5', '6 to 7', '9 to 9']
     """
     cuts = np.unique(np.quantile(values, np.arange(1, PIECES) / PIECES, method="lower"))
-    _, places = np.unique(np.searchsorted(cuts, values, side="left"), return_inverse=True)
-    ends = [(values[places == k].min(), values[places == k].max()) for k in np.unique(places)]
-    return [f"{form.format(low)} to {form.format(high)}" for low, high in ends], places
+    places = np.zeros(len(values), dtype=np.int8)
+    for cut in cuts:
+        places += values > cut
+    there = np.unique(places)
+    ends = [(values[places == k].min(), values[places == k].max()) for k in there]
+    number = np.zeros(len(cuts) + 1, dtype=np.int8)
+    number[there] = np.arange(len(there))
+    return [f"{form.format(low)} to {form.format(high)}" for low, high in ends], number[places]
 
 
 def _largest(column: np.ndarray, test: np.ndarray) -> tuple[list[str], np.ndarray]:

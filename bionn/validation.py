@@ -28,8 +28,8 @@ def calibrated_loss(
     """
     rows = prepared.split.val
     truth = prepared.targets.values[rows]
-    inputs = prepared.inputs[torch.from_numpy(rows)]
-    logits = Predictor(selected, prepared.manifest()).logits(inputs).double().numpy()
+    predictor = Predictor(selected, prepared.manifest())
+    logits = predictor.logits(prepared.inputs, rows).double().numpy()
     return log_loss(logits / Calibration.fit(logits, truth, asked=calibrate).divisor, truth)
 
 
@@ -59,7 +59,7 @@ def learned_on_validation(
     rows = prepared.split.val
     truth = prepared.targets.values[rows]
     predictor = Predictor(selected, manifest)
-    logits = predictor.logits(prepared.inputs[torch.from_numpy(rows)])
+    logits = predictor.logits(prepared.inputs, rows)
     if predictor.target_scaler is not None:
         values = predictor.outputs_of(logits)
         found = Conformal.of_values(values, truth, predictor.target_names, predictor.target_scaler)

@@ -38,6 +38,7 @@ def audit(arguments: Sequence[str]) -> int:
     from bionn.data.samples import DataOptions
     from bionn.data.splits import make_splits
     from bionn.data.targets import find_targets
+    from bionn.data.together import distinct_inputs
     from bionn.data.unlabelled_audit import audit_unlabelled, is_unlabelled
     from bionn.formats.output import json_text, write_json
     from bionn.report.audit import print_audit
@@ -48,8 +49,9 @@ def audit(arguments: Sequence[str]) -> int:
         found = audit_unlabelled(inputs[0], options)
     else:
         samples, targets = find_targets(read_samples(inputs, options), options)
-        splits = make_splits(samples, targets, options)
-        found = audit_samples(samples, targets, splits, options)
+        distinct = distinct_inputs(samples, options)
+        splits = make_splits(samples, targets, options, distinct=distinct)
+        found = audit_samples(samples, targets, splits, options, distinct=distinct)
     if out is not None:
         write_json(found, out)
     if as_json:

@@ -9,14 +9,16 @@ import numpy as np
 import pandas as pd
 
 from bionn.data.advice import advice_on, warnings_on
-from bionn.data.certificate import certify, distinct_inputs, torn_groups
+from bionn.data.certificate import certify, torn_groups
 from bionn.data.composition import sequence_facts
 from bionn.data.id_groups import agreement, find_id_groups
 from bionn.data.samples import DataOptions, Samples
 from bionn.data.splits import Split
 from bionn.data.suspects import find_suspects
 from bionn.data.targets import Targets
+from bionn.data.together import distinct_inputs
 from bionn.sequences.alphabet import alphabet_named
+from bionn.sequences.distinct import number_distinct_texts, stand_again
 from bionn.sequences.nearest import Nearest
 
 _EXAMPLES = 5
@@ -28,6 +30,7 @@ def audit(
     splits: Sequence[Split],
     options: DataOptions,
     *,
+    distinct: np.ndarray | None = None,
     nearest: Nearest | None = None,
 ) -> dict[str, Any]:
     """Everything that is counted, the split's certificate, and warnings worded with what to do.
@@ -39,9 +42,10 @@ def audit(
         targets: theirs.
         splits: theirs.
         options: how all was read.
-        nearest: :func:`bionn.data.certificate.nearest_to_test_rows`, where known already.
+        distinct: :func:`bionn.data.together.distinct_inputs` of the samples, where known already.
+        nearest: :func:`bionn.data.certificate.nearest_to_test_rows`, likewise.
     """
-    distinct = distinct_inputs(samples, options)
+    distinct = distinct_inputs(samples, options) if distinct is None else distinct
     found: dict[str, Any] = {"samples": len(samples), "task": targets.task}
     if samples.features is None:
         alphabet = alphabet_named(options.alphabet)
@@ -106,19 +110,22 @@ def _bytes(column: pd.Series) -> bytes:
 
 def _duplicates(samples: Samples, targets: Targets, distinct: np.ndarray) -> dict[str, Any]:
     """Rows whose input stands before, and equal inputs of different classes or targets."""
-    count = len(samples) - len(np.unique(distinct))
+    count = len(samples) - (int(distinct.max(initial=-1)) + 1)
     found: dict[str, Any] = {"rows": count, "on_the_other_strand": 0}
-    if samples.features is None:
-        found["on_the_other_strand"] = count - (len(samples) - len(np.unique(samples.contents())))
-    by_input = pd.DataFrame(targets.values.reshape(len(samples), -1)).groupby(distinct)
-    inputs = np.flatnonzero((by_input.nunique() > 1).any(axis=1).to_numpy())  # numbered from 0
+    rows = np.flatnonzero(stand_again(distinct))
+    if samples.features is None and len(rows):
+        texts = number_distinct_texts(text.upper() for text in samples.sequences[rows])
+        found["on_the_other_strand"] = count - (len(rows) - (int(texts.max()) + 1))
+    by_input = pd.DataFrame(targets.values.reshape(len(samples), -1)[rows]).groupby(distinct[rows])
+    several = by_input.nunique() > 1
+    inputs = several.index[several.any(axis=1)].to_numpy()
     examples = [np.flatnonzero(distinct == number).tolist() for number in inputs[:_EXAMPLES]]
     found["conflicting"] = {
         "inputs": len(inputs),
-        "rows": int(np.isin(distinct, inputs).sum()),
+        "rows": int(np.isin(distinct[rows], inputs).sum()),
         "examples": [
-            [{"id": samples.ids[row], "where": samples.where(row)} for row in rows[:_EXAMPLES]]
-            for rows in examples
+            [{"id": samples.ids[row], "where": samples.where(row)} for row in own[:_EXAMPLES]]
+            for own in examples
         ],
     }
     return found

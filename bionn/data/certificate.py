@@ -10,8 +10,8 @@ import numpy as np
 from bionn.data.samples import DataOptions, Samples
 from bionn.data.splits import Split
 from bionn.data.targets import Targets
+from bionn.data.together import distinct_inputs
 from bionn.sequences.alphabet import alphabet_named
-from bionn.sequences.duplicates import number_distinct
 from bionn.sequences.families import MEASURE
 from bionn.sequences.nearest import SYMBOLS, Nearest, nearest_outside
 
@@ -22,13 +22,6 @@ LEVELS = (0.8, 0.9, 1.0)
 
 
 EQUAL_ROWS = "equal rows of features"
-
-
-def distinct_inputs(samples: Samples, options: DataOptions) -> np.ndarray:
-    """The distinct inputs numbered in order, ``int64 (N,)``; case and DNA strand do not matter."""
-    if samples.features is not None:
-        return samples.contents()
-    return number_distinct(samples.sequences, alphabet_named(options.alphabet))
 
 
 def certify(
@@ -53,8 +46,9 @@ def certify(
     first = splits[0]
     distinct = distinct_inputs(samples, options) if distinct is None else distinct
     once = [split for split in splits if split.repeat == 0]
-    used = np.concatenate([first.train, first.val, first.test])
-    nearest = nearest_to_test_rows(samples, splits, options) if nearest is None else nearest
+    used = sum(len(getattr(first, part)) for part in PARTS)
+    if nearest is None:
+        nearest = nearest_to_test_rows(samples, splits, options, distinct=distinct)
     certificate: dict[str, Any] = {
         "split": first.name,
         "seed": options.seed,
@@ -77,8 +71,8 @@ def certify(
             "rows": sum(len(split.val) for split in once),
             "equal_in_train": _equal(distinct, once, "val", ("train",)),
         }
-        | _nearest_pairs(samples, once, options),
-        "dropped": len(samples) - len(used),
+        | _nearest_pairs(samples, once, options, distinct),
+        "dropped": len(samples) - used,
         "left_out": [note for note in samples.notes if "left out" in note],
         "not_checked": _not_checked(nearest, folds=len(once), repeats=splits[-1].repeat + 1),
         "search": {} if nearest is None else nearest.facts.get("search", {}),
@@ -142,16 +136,21 @@ def _equal(distinct: np.ndarray, splits: Sequence[Split], part: str, others: Seq
 
 
 def nearest_to_test_rows(
-    samples: Samples, splits: Sequence[Split], options: DataOptions
+    samples: Samples,
+    splits: Sequence[Split],
+    options: DataOptions,
+    *,
+    distinct: np.ndarray | None = None,
 ) -> Nearest | None:
     """For each test row the most alike row of train and val; None for features.
 
-    Of folds that were made several times, those of the first time.
+    Of folds that were made several times, those of the first time. ``distinct`` is
+    :func:`distinct_inputs` of the samples, where known already.
     """
     if samples.features is not None:
         return None
     splits = [split for split in splits if split.repeat == 0]
-    labels = np.full(len(samples), -1)
+    labels = np.full(len(samples), -1, dtype=np.int32)
     asking = np.zeros(len(samples), dtype=bool)
     for number, split in enumerate(splits):
         if len(splits) == 1:  # with folds, the train and val rows are the others' test rows
@@ -159,21 +158,25 @@ def nearest_to_test_rows(
         labels[split.test] = number
         asking[split.test] = True
     alphabet = alphabet_named(options.alphabet)
-    return nearest_outside(samples.sequences, labels, asking, alphabet)
+    return nearest_outside(samples.sequences, labels, asking, alphabet, distinct=distinct)
 
 
 def _nearest_pairs(
-    samples: Samples, splits: Sequence[Split], options: DataOptions
+    samples: Samples, splits: Sequence[Split], options: DataOptions, distinct: np.ndarray
 ) -> dict[str, Any]:
     """The most alike pairs of a val row with a train row, and with a test row; of one split alone."""
     if samples.features is not None or len(splits) > 1:
         return {}
     (split,), found = splits, {}
     for other in ("train", "test"):
-        labels = np.full(len(samples), -1)
+        labels = np.full(len(samples), -1, dtype=np.int8)
         labels[split.val], labels[getattr(split, other)] = 0, 1
         nearest = nearest_outside(
-            samples.sequences, labels, labels == 0, alphabet_named(options.alphabet)
+            samples.sequences,
+            labels,
+            labels == 0,
+            alphabet_named(options.alphabet),
+            distinct=distinct,
         )
         pair = None
         if not np.isnan(nearest.identity).all():
@@ -243,11 +246,11 @@ def _pair(
     samples: Samples, splits: Sequence[Split], row: int, other: int, identity: float
 ) -> dict[str, Any]:
     own = next(split for split in splits if row in split.test)
-    parts = own.parts(len(samples))
+    part = own.parts(len(samples), np.array([other]))[0]
     return {
         "identity": identity,
         "test": _place(samples, row),
-        "other": _place(samples, other) | {"part": parts[other]},
+        "other": _place(samples, other) | {"part": part},
     }
 
 

@@ -6,7 +6,7 @@ from typing import Any
 
 import numpy as np
 
-from bionn.data.suspects import areas
+from bionn.data.suspects import area
 from bionn.data.targets import Targets
 from bionn.sequences.alphabet import Alphabet
 from bionn.sequences.packed import PackedSequences
@@ -26,11 +26,11 @@ def sequence_facts(
         targets: of the same N rows.
     """
     lengths = sequences.lengths
-    counts, letters, lower = _count(sequences, alphabet)
+    classes = targets.values if targets.task != "regression" else np.zeros(len(lengths), dtype=int)
+    counts, letters, known, strong, lower = _count(sequences, alphabet, classes)
     named = {chr(code): int(count) for code, count in enumerate(counts) if count}
     ambiguous = set(alphabet.unknown_symbols) | {symbol for symbol, _ in alphabet.ambiguity}
     total = max(int(letters.sum()), 1)
-    known = letters.sum(axis=1)
     facts: dict[str, Any] = {
         "alphabet": alphabet.name,
         "shortest": int(lengths.min()),
@@ -50,31 +50,40 @@ def sequence_facts(
     }
     numbers: dict[str, np.ndarray] = {"length": lengths, "unknown_symbols": lengths - known}
     if alphabet.name in ("dna", "rna"):
-        gc = (letters[:, 1] + letters[:, 2]) / np.maximum(known, 1)  # A C G T
+        gc = strong / np.maximum(known, 1)
         facts["gc"] = {"mean": float(gc.mean()), "std": float(gc.std())}
-        facts["strands_alike"] = _strands_alike(letters, targets)
+        facts["strands_alike"] = _strands_alike(letters)
         numbers["gc"] = gc
     if len(targets.classes) == 2:
-        found = areas(np.column_stack(list(numbers.values())).astype(float), targets.values == 1)
-        facts["auroc_alone"] = dict(zip(numbers, found.tolist(), strict=True))
+        positive = targets.values == 1
+        facts["auroc_alone"] = {name: area(column, positive) for name, column in numbers.items()}
     return facts
 
 
-def _count(sequences: PackedSequences, alphabet: Alphabet) -> tuple[np.ndarray, np.ndarray, int]:
-    """Counts of symbols, of letters by sequence, and of lower-case symbols.
+def _count(
+    sequences: PackedSequences, alphabet: Alphabet, classes: np.ndarray
+) -> tuple[np.ndarray, np.ndarray, np.ndarray, np.ndarray, int]:
+    """Counts of symbols, of letters by class and by sequence, and of lower-case symbols.
 
     Synonyms are counted as what they stand for.
 
+    Args:
+        sequences: N sequences.
+        alphabet: theirs.
+        classes: the class of each, ``int64 (N,)``, from 0 on.
+
     Returns:
-        ``int64 (256,)`` by upper-case symbol, ``int32 (N, A)`` by letter, and a number.
+        ``int64 (256,)`` by upper-case symbol, ``int64 (K, A)`` by class and letter, ``int32 (N,)`` of
+        letters and of the second and third letter (C and G) by sequence, and a number.
     """
     upper = np.arange(256, dtype=np.uint8)
     upper[ord("a") : ord("z") + 1] -= ord("a") - ord("A")
     for other, symbol in alphabet.synonyms:
         upper[[ord(other), ord(other.lower())]] = ord(symbol)
     plain = bytes(range(256))
-    counts, lower, size = np.zeros(256, dtype=np.int64), 0, len(alphabet.letters)
-    letters = np.zeros((len(sequences), size), dtype=np.int32)
+    counts, lower = np.zeros(256, dtype=np.int64), 0
+    letters = np.zeros((int(classes.max(initial=0)) + 1, len(alphabet.letters)), dtype=np.int64)
+    known, strong = np.zeros((2, len(sequences)), dtype=np.int32)
     done = 0
     for block in sequences.blocks():  # so that no copy of all symbols is made
         symbols = block.translated(plain)
@@ -82,18 +91,20 @@ def _count(sequences: PackedSequences, alphabet: Alphabet) -> tuple[np.ndarray, 
         symbols = upper[symbols]
         counts += np.bincount(symbols, minlength=256)
         owner = np.repeat(np.arange(len(block)), block.lengths)
+        rows = slice(done, done + len(block))
         for place, letter in enumerate(alphabet.letters):
-            mine = owner[symbols == ord(letter)]
-            letters[done : done + len(block), place] = np.bincount(mine, minlength=len(block))
+            own = np.bincount(owner[symbols == ord(letter)], minlength=len(block))
+            np.add.at(letters[:, place], classes[rows], own)
+            known[rows] += own
+            if place in (1, 2):
+                strong[rows] += own
         done += len(block)
-    return counts, letters, lower
+    return counts, letters, known, strong, lower
 
 
-def _strands_alike(letters: np.ndarray, targets: Targets) -> bool:
-    """Whether a letter and its partner are equally frequent in every class."""
-    classes = targets.values if targets.task != "regression" else np.zeros(len(letters), dtype=int)
-    for name in np.unique(classes):
-        counts = letters[classes == name].sum(axis=0)
+def _strands_alike(letters: np.ndarray) -> bool:
+    """Whether a letter and its partner are equally frequent in every class ``(K, A)``."""
+    for counts in letters:
         gap = np.abs(counts - counts[::-1]).max() / max(int(counts.sum()), 1)  # A C G T: T G C A
         if gap > STRAND_GAP:
             return False

@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
+from itertools import takewhile
 
 import numpy as np
-import pandas as pd
+
+from bionn.sequences.distinct import number_distinct_texts
 
 SEPARATORS = ("_", "-", ".", ":", "|", "/")
 
@@ -24,7 +26,7 @@ class IdGroups:
 
     Attributes:
         pattern: the regular expression whose first group is the group, as ``group_pattern`` takes it.
-        labels: ``int64 (N,)``.
+        labels: whole numbers ``(N,)`` from 0 on.
         example: two ids of one group.
     """
 
@@ -49,24 +51,29 @@ def find_id_groups(ids: Sequence[str]) -> IdGroups | None:
         >>> found.pattern, found.number, found.example
         ('^([^_]+)_', 30, ('300_1', '300_2'))
     """
-    names = [re.sub(r"#\d+$", "", name) for name in ids]
     best: IdGroups | None = None
     for separator in SEPARATORS:
-        if not all(separator in name[1:] for name in names):
+        if not all(separator in name[1:] for name in _as_written(ids)):
             continue
         mark = re.escape(separator)
         for pattern in (f"^([^{mark}]+){mark}", f"^(.+){mark}[^{mark}]*$"):
-            matches = [re.search(pattern, name) for name in names]
-            if not all(matches):
+            matches = (re.search(pattern, name) for name in _as_written(ids))
+            groups = (match.group(1) for match in takewhile(bool, matches) if match)
+            labels = number_distinct_texts(groups)
+            if len(labels) < len(ids):
                 continue
-            labels, found = pd.factorize(np.array([m.group(1) for m in matches if m], dtype=object))
             sizes = np.bincount(labels)
-            shared = sizes[sizes > 1].sum() / max(len(names), 1)
-            fine = len(sizes) >= FEWEST and sizes.max() <= len(names) / 3 and shared >= SHARE
-            if fine and (best is None or len(found) > best.number):
+            shared = sizes[sizes > 1].sum() / max(len(ids), 1)
+            fine = len(sizes) >= FEWEST and sizes.max() <= len(ids) / 3 and shared >= SHARE
+            if fine and (best is None or len(sizes) > best.number):
                 one, two = np.flatnonzero(labels == int(np.argmax(sizes > 1)))[:2].tolist()
-                best = IdGroups(pattern, labels.astype(np.int64), (str(ids[one]), str(ids[two])))
+                best = IdGroups(pattern, labels, (str(ids[one]), str(ids[two])))
     return best
+
+
+def _as_written(ids: Sequence[str]) -> Iterator[str]:
+    """The ids as they stood in the file, before equal ones were told apart."""
+    return (re.sub(r"#\d+$", "", name) if "#" in name else name for name in ids)
 
 
 def agreement(labels: np.ndarray, classes: np.ndarray) -> tuple[float, float]:
@@ -81,6 +88,7 @@ def agreement(labels: np.ndarray, classes: np.ndarray) -> tuple[float, float]:
         return float((counts * (counts - 1.0)).sum() / 2)
 
     within = pairs(np.bincount(labels))
-    both = np.unique(np.stack([labels, classes]), axis=1, return_counts=True)[1]
+    pair = labels.astype(np.int64) * (int(classes.max(initial=0)) + 1) + classes
+    both = np.unique(pair, return_counts=True)[1]
     every, same = pairs(np.array([len(labels)])), pairs(np.bincount(classes))
     return pairs(both) / within if within else 0.0, same / every if every else 0.0

@@ -17,6 +17,7 @@ from bionn.data.samples import DataOptions, Samples
 from bionn.errors import FormatError, InputError
 from bionn.formats.table import Table
 from bionn.formats.texts import all_different, arrow_texts, rows_of, text_array, text_lists
+from bionn.memory import give_back
 
 _NAMED = 6
 """Ids handed to a message: one more than it names."""
@@ -29,7 +30,7 @@ def join(samples: Samples, sheet: Table, options: DataOptions) -> Samples:
     """Bring the sheet's targets and split columns to the samples, each id exactly once."""
     ids = arrow_texts(samples.table["id"])
     if not all_different(text_lists(ids)) and len(set(samples.ids)) < len(samples):
-        raise repeated(samples.ids, samples.where)
+        raise repeated(list(samples.ids), samples.where)
     named = options.id_column in sheet.columns
     columns = [options.id_column] if named else _other_columns(sheet, options)
     found = {str(column): rows_of(ids, sheet.texts(str(column))) for column in columns}
@@ -67,11 +68,11 @@ def join(samples: Samples, sheet: Table, options: DataOptions) -> Samples:
     if "part" in brought and "part" in samples.table:
         own = samples.table["part"].tolist()
         brought["part"] = [a or b for a, b in zip(own, brought["part"], strict=True)]
-    pa.default_memory_pool().release_unused()  # of reading both files
+    give_back()  # what reading both files needed
     cells = {name: text_array(sheet.texts(name).take(pa.array(rows))) for name in targets}
     return replace(
         samples,
-        table=samples.table.assign(**brought, sheet_row=rows),
+        table=samples.table.assign(**brought, sheet_row=rows.astype(np.int32)),
         locate_in_sheet=sheet.places,
         from_sheet=from_sheet,
         targets=pd.DataFrame(cells),

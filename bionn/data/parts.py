@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from itertools import pairwise
 
 import numpy as np
 
@@ -43,8 +44,11 @@ def random_parts(rows: int, fractions: Sequence[float], rng: np.random.Generator
         [8, 1, 1]
     """
     bounds = np.round(np.cumsum(fractions) / sum(fractions) * rows).astype(int)
-    parts = np.searchsorted(bounds, np.arange(rows), side="right")
-    return parts[np.argsort(rng.permutation(rows))]
+    parts = np.empty(rows, dtype=np.int32)
+    order = rng.permutation(rows)
+    for part, (start, end) in enumerate(pairwise([0, *bounds.tolist()])):
+        parts[order[start:end]] = part
+    return parts
 
 
 def stratified_parts(
@@ -54,7 +58,7 @@ def stratified_parts(
 
     A class with as many rows as parts or more has a row in every part.
     """
-    parts = np.empty(len(classes), dtype=np.int64)
+    parts = np.empty(len(classes), dtype=np.int32)
     for name in np.unique(classes):
         rows = np.flatnonzero(classes == name)
         own = random_parts(len(rows), fractions, rng)

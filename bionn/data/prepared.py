@@ -5,6 +5,7 @@ from __future__ import annotations
 import hashlib
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, fields, replace
+from functools import cached_property
 from typing import Any, cast
 
 import numpy as np
@@ -13,9 +14,11 @@ import torch
 from torch import Tensor
 
 from bionn.data.samples import DataOptions, Samples
-from bionn.data.splits import Split
+from bionn.data.splits import PARTS, Split
 from bionn.data.targets import Targets
 from bionn.errors import FormatError, InputError
+from bionn.formats.texts import hash_lines, packed_texts, sorted_lists
+from bionn.memory import give_back
 from bionn.metrics import scores
 from bionn.models.decision import Decision
 from bionn.preprocess.encoding import ONE_HOT, SequenceFeatures
@@ -122,18 +125,27 @@ class Prepared:
 
     def split_hash(self) -> str:
         """sha256 over every id and its part: equal for equal splits, whatever the row order."""
-        lines = sorted(
-            f"{name}\t{part}"
-            for name, part in zip(
-                self.samples.ids, self.split.parts(len(self.samples)), strict=True
-            )
+        return self._split_hash
+
+    @cached_property
+    def _split_hash(self) -> str:
+        rows = self.samples.ids.beside(self.split.numbers(len(self.samples)))
+        lines = (
+            [f"{name}\t{PARTS[part]}" for name, part in zip(*row, strict=True)] for row in rows
         )
-        return hashlib.sha256("\n".join(lines).encode()).hexdigest()
+        digest = hashlib.sha256()
+        hash_lines(digest, sorted_lists(packed_texts(lines)))
+        give_back()
+        return digest.hexdigest()
 
     def data_hash(self) -> str:
         """sha256 over the encoded inputs and the targets, in file order."""
+        return self._data_hash
+
+    @cached_property
+    def _data_hash(self) -> str:
         digest = hashlib.sha256(np.ascontiguousarray(self.inputs.numpy()).reshape(-1).data)
-        digest.update(np.ascontiguousarray(self.targets.values).tobytes())
+        digest.update(np.ascontiguousarray(self.targets.values).reshape(-1).data)
         return digest.hexdigest()
 
 

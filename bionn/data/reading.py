@@ -37,6 +37,7 @@ from bionn.formats.fasta import unique_ids
 from bionn.formats.table import Table
 from bionn.formats.text import existing_file, is_pipe
 from bionn.formats.texts import all_different, arrow_texts, text_array, text_lists
+from bionn.memory import give_back
 from bionn.sequences.alphabet import alphabet_named
 
 _PARTS = {"train": "train", "training": "train", "test": "test", "drop": "drop"} | dict.fromkeys(
@@ -80,12 +81,13 @@ def read_samples(inputs: Source | Sequence[Source], options: DataOptions) -> Sam
             piece = _from_table(file, _find_columns(file, options, sheet, tables), options, part)
         else:
             piece = _from_records(
-                file, options, class_name(source) if order else None, labelled=sheet is None
+                file, options, class_name(source) if order else None, order, labelled=sheet is None
             )
             if sheet is not None and file.repeated_ids:
                 raise repeated(file.ids.tolist(), file.where)
         pieces.append(piece if not part else replace(piece, table=piece.table.assign(part=part)))
     samples = concatenate(pieces, [_shown(source) for source, _ in sources])
+    del pieces, piece  # the columns were copied
     samples = replace(samples, notes=(*said, *samples.notes))
     if samples.features is None:
         refuse_for_sequences(options)
@@ -99,7 +101,9 @@ def read_samples(inputs: Source | Sequence[Source], options: DataOptions) -> Sam
     if options.group_pattern is not None:
         samples = replace(samples, table=samples.table.assign(group=_id_groups(samples, options)))
     samples = _with_unique_ids(samples)
-    return _without_missing_targets(_with_known_parts(samples), options.allow_missing)
+    samples = _without_missing_targets(_with_known_parts(samples), options.allow_missing)
+    give_back()  # what the files needed on the way
+    return samples
 
 
 def as_list(inputs: Source | Sequence[Source]) -> list[Source]:
@@ -169,7 +173,12 @@ def _shown(source: Source) -> str:
 
 
 def _from_records(
-    records: PackedRecords, options: DataOptions, label: str | None, *, labelled: bool
+    records: PackedRecords,
+    options: DataOptions,
+    label: str | None,
+    classes: Sequence[str],
+    *,
+    labelled: bool,
 ) -> Samples:
     """The samples of a file of sequences.
 
@@ -177,6 +186,7 @@ def _from_records(
         records: of the file.
         options: may name a target and the split's columns among the records' own.
         label: the class that the file stands for, if it does.
+        classes: those that the files stand for.
         labelled: whether no sample sheet brings the targets.
     """
     rows = np.arange(len(records.ids), dtype=np.int32)
@@ -184,7 +194,10 @@ def _from_records(
     own = records.table
     if "chromosome" in own.columns:
         table["chromosome"] = own.text("chromosome")
-    targets = pd.DataFrame({} if label is None else {"class": label}, index=table.index)
+    targets = pd.DataFrame(index=table.index)
+    if label is not None:
+        number = np.full(len(rows), classes.index(label), dtype=np.int16)
+        targets["class"] = pd.Categorical.from_codes(number, list(classes))
     notes = [f"{records.path}: {records.repeated_ids} repeated ids kept as id#2, id#3, ..."]
     notes *= bool(records.repeated_ids)
     notes += records.notes
@@ -246,7 +259,10 @@ def _from_table(table: Table, columns: _Columns, options: DataOptions, part: str
     else:
         meta["id"] = text_array(table.texts(columns.id))
         require_cells(table, columns.id, "an id")
-    meta = meta.assign(source=0, row=range(len(table)), **_roles(table, options, columns.labelled))
+    rows = np.arange(len(table), dtype=np.int32)
+    meta = meta.assign(
+        source=np.zeros_like(rows), row=rows, **_roles(table, options, columns.labelled)
+    )
     features, texts, skipped = None, None, []
     if columns.sequence is not None:
         require_cells(table, columns.sequence, "a sequence")
@@ -336,7 +352,7 @@ def _id_groups(samples: Samples, options: DataOptions) -> list[str]:
 def _with_unique_ids(samples: Samples) -> Samples:
     if all_different(text_lists(arrow_texts(samples.table["id"]))):
         return samples
-    ids, renamed = unique_ids(samples.ids)
+    ids, renamed = unique_ids(list(samples.ids))
     if not renamed:
         return samples
     note = f"{renamed} repeated ids kept as id#2, id#3, ..."

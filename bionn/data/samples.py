@@ -11,7 +11,9 @@ import pandas as pd
 
 from bionn.errors import InputError
 from bionn.formats.fasta import IdRule
-from bionn.sequences.packed import PackedSequences, number_distinct_texts
+from bionn.formats.texts import Texts, arrow_texts
+from bionn.sequences.distinct import number_distinct_texts
+from bionn.sequences.packed import PackedSequences
 
 Source = str | Path | pd.DataFrame
 
@@ -175,9 +177,9 @@ class Samples:
         return len(self.table)
 
     @property
-    def ids(self) -> list[str]:
+    def ids(self) -> Texts:
         """The N ids."""
-        return self.table["id"].tolist()
+        return Texts(arrow_texts(self.table["id"]))
 
     @property
     def sequences(self) -> PackedSequences:
@@ -213,7 +215,7 @@ class Samples:
         """``file:line`` of a sample, or of its target, part, fold or group."""
         if self.locate_in_sheet is not None and what in self.from_sheet:
             return self.locate_in_sheet(int(self.table["sheet_row"].iloc[sample]))
-        source, row = self.table[["source", "row"]].iloc[sample]
+        source, row = (int(self.table[name].iloc[sample]) for name in ("source", "row"))
         return self.locate[source](row)
 
     def keep(self, mask: np.ndarray, *notes: str) -> Samples:
@@ -255,9 +257,9 @@ def concatenate(pieces: Sequence[Samples], names: Sequence[str]) -> Samples:
                 raise InputError(
                     f"{name}: no column {min(missing)!r}, which {names[0]} has; add it"
                 )
-    offsets = np.cumsum([0] + [len(piece.locate) for piece in pieces])
-    tables = [
-        piece.table.assign(source=piece.table["source"] + offset)
+    offsets = np.cumsum([0] + [len(piece.locate) for piece in pieces], dtype=np.int32)
+    sources = [
+        piece.table["source"].to_numpy(dtype=np.int32) + offset
         for piece, offset in zip(pieces, offsets, strict=False)
     ]
     features = first.features  # of one file as they are: a copy may be of gigabytes
@@ -265,7 +267,8 @@ def concatenate(pieces: Sequence[Samples], names: Sequence[str]) -> Samples:
         frames = [piece.features[list(features)] for piece in pieces if piece.features is not None]
         features = pd.concat(frames, ignore_index=True)
     texts = [piece.texts for piece in pieces if piece.texts is not None]
-    table = pd.concat(tables, ignore_index=True)
+    table = pd.concat([piece.table for piece in pieces], ignore_index=True)
+    table["source"] = np.concatenate(sources)
     for role in table.columns.intersection([*ROLES, "chromosome"]):
         table[role] = table[role].fillna("")  # of a file without such a column
     return replace(

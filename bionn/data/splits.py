@@ -14,6 +14,10 @@ from bionn.data.samples import DataOptions, Samples
 from bionn.data.targets import Targets
 from bionn.data.together import Together, keep_together, kind_of_split
 from bionn.errors import FormatError, InputError, did_you_mean
+from bionn.sequences.distinct import in_order
+
+PARTS = ("train", "val", "test", "drop")
+"""What a row may be in; in ``drop``, it is in none."""
 
 
 @dataclass(frozen=True)
@@ -38,16 +42,28 @@ class Split:
     units: np.ndarray | None = None
     unit: str = "row"
 
-    def parts(self, rows: int) -> list[str]:
-        """``train``, ``val``, ``test`` or ``drop`` for each of so many rows."""
-        parts = np.full(rows, "drop", dtype=object)
-        for name in ("train", "val", "test"):
-            parts[getattr(self, name)] = name
-        return parts.tolist()
+    def parts(self, rows: int, some: np.ndarray | slice = slice(None)) -> list[str]:
+        """``train``, ``val``, ``test`` or ``drop`` for each of so many rows, or for some of them."""
+        return [PARTS[number] for number in self.numbers(rows)[some].tolist()]
+
+    def numbers(self, rows: int) -> np.ndarray:
+        """The number in :data:`PARTS` of the part of each of so many rows, ``uint8 (rows,)``."""
+        numbers = np.full(rows, len(PARTS) - 1, dtype=np.uint8)
+        for number, name in enumerate(PARTS[:-1]):
+            numbers[getattr(self, name)] = number
+        return numbers
 
 
-def make_splits(samples: Samples, targets: Targets, options: DataOptions) -> list[Split]:
+def make_splits(
+    samples: Samples,
+    targets: Targets,
+    options: DataOptions,
+    *,
+    distinct: np.ndarray | None = None,
+) -> list[Split]:
     """The split that the options ask for, or those of a cross-validation: fold by fold, R times.
+
+    ``distinct`` is :func:`bionn.data.together.distinct_inputs` of the samples, where known already.
 
     Raises:
         InputError: an unknown kind of split, too few groups, a part or fold left without rows.
@@ -75,9 +91,9 @@ def make_splits(samples: Samples, targets: Targets, options: DataOptions) -> lis
         _check_groups(samples, [f if f.lower() == "drop" else f"fold {int(f)}" for f in folds])
     elif given is not None and any(given):
         _check_groups(samples, [part or "train" for part in given])
-        splits = [_given_parts(np.asarray(given), samples, targets, options)]
+        splits = [_given_parts(np.asarray(given), samples, targets, options, distinct)]
     else:
-        together = keep_together(samples, options)
+        together = keep_together(samples, options, distinct=distinct)
         if kind == "leave-one-group-out":
             splits = _one_group_out(together)
         elif options.folds is not None:
@@ -169,15 +185,13 @@ def _divide(
     rng = np.random.default_rng([options.seed, 0x5B117, *([repeat] if repeat else [])])
     wanted, name = None, "random"
     if options.split != "random":
-        wanted = strata(targets)[rows]
+        wanted = strata(targets)[rows].astype(np.int32)
         name = "stratified by " + ("class" if targets.task != "regression" else "target quantile")
         wanted = wanted if len(np.unique(wanted)) > 1 else None
     if together.grouped:
         parts = group_parts(together.labels[rows], shares, rng, wanted)
         return parts, f"by {together.name}" + (f", {name}" if wanted is not None else "")
-    _, firsts, distinct = np.unique(together.labels[rows], return_index=True, return_inverse=True)
-    order = np.argsort(np.argsort(firsts))  # distinct inputs numbered as they first stand
-    firsts, distinct = np.sort(firsts), order[distinct]
+    firsts, distinct = in_order(together.labels[rows])
     suffix = f", {together.name}" if len(firsts) < len(rows) else ""
     if wanted is not None:
         return stratified_parts(wanted[firsts], shares, rng)[distinct], name + suffix
@@ -200,7 +214,11 @@ def _check_groups(samples: Samples, parts: Sequence[str]) -> None:
 
 
 def _given_parts(
-    parts: np.ndarray, samples: Samples, targets: Targets, options: DataOptions
+    parts: np.ndarray,
+    samples: Samples,
+    targets: Targets,
+    options: DataOptions,
+    distinct: np.ndarray | None,
 ) -> Split:
     """The parts of a column or of separate files; rows without one are training rows."""
     parts = np.where(parts == "", "train", parts)
@@ -212,7 +230,7 @@ def _given_parts(
         )
     facts: Mapping[str, Any] = {}
     if not len(val):
-        together = keep_together(samples, options)
+        together = keep_together(samples, options, distinct=distinct)
         own, how = _divide(train, options.fractions[:2], together, targets, options)
         train, val, name = train[own == 0], train[own == 1], f"as given, validation cut {how}"
         facts = together.facts
@@ -347,7 +365,8 @@ def _check(split: Split, samples: Samples, targets: Targets) -> None:
                 f"{split.name}); give more data, or other fractions"
             )
     if targets.task != "regression":
-        absent = set(range(len(targets.classes))) - set(targets.values[split.train].tolist())
+        there = np.unique(targets.values[split.train])
+        absent = set(range(len(targets.classes))) - set(there.tolist())
         if absent:
             raise InputError(
                 f"split: class {targets.classes[min(absent)]!r} has no training row; "

@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
+from typing import Any
 
 import numpy as np
+import pandas as pd
 
 from bionn.data.columns import some
 from bionn.data.samples import DataOptions, Samples
@@ -48,10 +50,13 @@ class Targets:
         return len(self.classes) if self.task == "multiclass" else len(self.names)
 
 
-def infer_task(values: Iterable[str]) -> TaskKind:
+def infer_task(values: Iterable[str] | Mapping[str, int]) -> TaskKind:
     """Text is classes, integers of at most 20 distinct values are classes, else regression.
 
     Numbers with a decimal comma are numbers: to read them as such is refused later, with the line.
+
+    Args:
+        values: the cells, or how often each is there.
     """
     distinct = Counter(values)
     numbers = {value: _number(value) for value in distinct}
@@ -109,6 +114,7 @@ def find_targets(samples: Samples, options: DataOptions) -> tuple[Samples, Targe
         )
         labels = samples.targets[first]
     counts = labels.value_counts()
+    counts = counts.loc[lambda count: count > 0]
     if len(counts) < 2:
         raise InputError(
             f"{samples.where(0, 'target')}: target {first!r}: at least 2 classes needed, only "
@@ -132,9 +138,21 @@ def find_targets(samples: Samples, options: DataOptions) -> tuple[Samples, Targe
     kind = f"{task} classification, classes {', '.join(encoder.classes)}"
     if task == "binary":
         kind += f" (positive: {encoder.classes[1]})"
-    blocks = [encoder.encode(block) for block in text_lists(arrow_texts(labels))]
-    targets = Targets(task, np.concatenate(blocks), encoder.classes, names)
+    values, cells = _numbered(labels, encoder)
+    targets = Targets(task, values, encoder.classes, names)
+    samples = replace(samples, targets=pd.DataFrame({first: cells}))
     return _noted(samples, kind), targets
+
+
+def _numbered(labels: Any, encoder: ClassEncoder) -> tuple[np.ndarray, pd.Categorical]:
+    """The class of each row as a number ``int64 (N,)``, and as text that needs a byte or two a row."""
+    if isinstance(labels.dtype, pd.CategoricalDtype):
+        there = labels.cat.remove_unused_categories()
+        values = np.asarray(encoder.encode(there.cat.categories))[there.cat.codes]
+    else:
+        blocks = [encoder.encode(block) for block in text_lists(arrow_texts(labels))]
+        values = np.concatenate(blocks)
+    return values, pd.Categorical.from_codes(values.astype(np.int32), list(encoder.classes))
 
 
 def _noted(samples: Samples, task: str, *more: str) -> Samples:
@@ -158,7 +176,10 @@ def _task(samples: Samples, options: DataOptions) -> TaskKind:
             return "regression"
         if options.classes:
             return "binary" if len(set(options.classes)) == 2 else "multiclass"
-        return infer_task(samples.targets.iloc[:, 0])
+        cells = samples.targets.iloc[:, 0]
+        if isinstance(cells.dtype, pd.CategoricalDtype):
+            return infer_task({str(name): n for name, n in cells.value_counts().items() if n})
+        return infer_task(cells)
     if options.task == "regression" and options.classes:
         raise InputError("classes: a regression has none; leave them out, or choose another task")
     for kind in TASKS:

@@ -24,7 +24,7 @@ class Together:
     """Rows that must stay together.
 
     Attributes:
-        labels: ``int64 (N,)``, equal for rows that stay together.
+        labels: whole numbers ``(N,)``, equal for rows that stay together.
         name: what they are, in words; empty where no two rows have to.
         grouped: whether they are groups of meaning, not merely equal inputs.
         names: the groups' names by label, where they have any.
@@ -58,8 +58,22 @@ def kind_of_split(options: DataOptions) -> str:
     return kind
 
 
-def keep_together(samples: Samples, options: DataOptions) -> Together:
+def distinct_inputs(samples: Samples, options: DataOptions) -> np.ndarray:
+    """The distinct inputs numbered in order, ``(N,)``; case and DNA strand do not matter."""
+    if samples.features is not None:
+        return samples.contents()
+    return number_distinct(samples.sequences, alphabet_named(options.alphabet))
+
+
+def keep_together(
+    samples: Samples, options: DataOptions, *, distinct: np.ndarray | None = None
+) -> Together:
     """What the kind of split keeps together; groups that were named, whatever the kind.
+
+    Args:
+        samples: as they are used.
+        options: how they are to be split.
+        distinct: :func:`distinct_inputs`, where known already.
 
     Raises:
         InputError: the kind of split needs a column, or sequences, that the samples do not have.
@@ -79,7 +93,7 @@ def keep_together(samples: Samples, options: DataOptions) -> Together:
     if samples.features is not None:
         return Together(np.arange(len(samples)), "", grouped=False)
     # A test row that was trained on tests nothing.
-    labels = number_distinct(samples.sequences, alphabet_named(options.alphabet))
+    labels = distinct_inputs(samples, options) if distinct is None else distinct
     repeated = len(labels) > int(labels.max(initial=-1)) + 1
     return Together(labels, "equal sequences together" if repeated else "", grouped=False)
 

@@ -18,8 +18,8 @@ from bionn.formats.sequence_files import holds_sequences
 from bionn.formats.table import Table
 from bionn.formats.text import existing_file
 from bionn.sequences.alphabet import alphabet_named
+from bionn.sequences.distinct import number_distinct_texts
 from bionn.sequences.duplicates import number_distinct
-from bionn.sequences.packed import number_distinct_texts
 
 
 def is_unlabelled(inputs: Sequence[Source], options: DataOptions) -> bool:

@@ -64,8 +64,7 @@ def examples(
     if not len(rows):
         return []
     explainer = SequenceExplainer(predictor) if explainer is None else explainer
-    codes = prepared.inputs[torch.from_numpy(rows)]
-    outputs = predictor.outputs(codes)
+    codes, outputs = prepared.inputs, predictor.outputs(prepared.inputs, rows)
     targets = prepared.targets
     if predictor.task == "regression":
         choices = _of_numbers(outputs, targets.values[rows], targets.names)
@@ -91,7 +90,7 @@ def examples(
             shown["prediction"] = predictor.classes[made]
             shown["probability"] = chances[made]
         shown["class"] = choice.output
-        explained = explain_row(explainer, codes[choice.row], choice.output)
+        explained = explain_row(explainer, codes[rows[choice.row]], choice.output)
         found.append(shown | explained | {"why": choice.why})
     return found
 

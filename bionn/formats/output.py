@@ -25,7 +25,7 @@ from bionn.formats.digits import BLANK, six_digits
 NO_ROOM = (errno.ENOSPC, errno.EDQUOT, errno.EFBIG)
 """What a write that found no room on its disk, in its quota or below its limit fails with."""
 
-AT_ONCE = 2**16
+AT_ONCE = 2**14
 """Rows of a table whose text is in memory at once."""
 
 

@@ -17,9 +17,10 @@ import yaml
 
 from bionn import artifact
 from bionn.data.samples import DataOptions, Samples, Source
-from bionn.data.splits import Split
+from bionn.data.splits import PARTS, Split
 from bionn.errors import InputError
-from bionn.formats.output import replacing, write_table
+from bionn.formats.output import AT_ONCE, replacing, write_table
+from bionn.formats.texts import hash_lines
 from bionn.manifest import read_manifest
 from bionn.report.unfinished import (
     DifferentRunError,
@@ -163,9 +164,12 @@ def model_folder(directory: Path) -> Path:
 
 def hash_of_splits(samples: Samples, splits: Sequence[Split]) -> str:
     """sha256 over the ids and the part of each in every split, in file order."""
-    digest = hashlib.sha256("\n".join(samples.ids).encode())
+    digest = hashlib.sha256()
+    hash_lines(digest, samples.ids.lists())
     for split in splits:
-        digest.update("\n".join(split.parts(len(samples))).encode())
+        numbers = split.numbers(len(samples))
+        pieces = np.split(numbers, range(AT_ONCE, len(numbers), AT_ONCE))
+        hash_lines(digest, ([PARTS[number] for number in piece.tolist()] for piece in pieces))
     return digest.hexdigest()
 
 
@@ -216,15 +220,20 @@ def write_splits(directory: Path, samples: Samples, splits: Sequence[Split]) -> 
     Repeated folds have a column a repetition, ``fold_1``, ``fold_2``, ...; the folds are numbered
     through, as their folders are.
     """
-    columns: dict[str, Any] = {"id": samples.ids}
+    columns: dict[str, np.ndarray] = {}
     if len(splits) == 1:
-        columns["split"] = splits[0].parts(len(samples))
+        columns["split"] = np.array(PARTS, dtype=object)[splits[0].numbers(len(samples))]
     repeats = splits[-1].repeat + 1
     for number, split in enumerate(splits if len(splits) > 1 else ()):
         name = "fold" if repeats == 1 else f"fold_{split.repeat + 1}"
         fold = columns.setdefault(name, np.full(len(samples), "drop", dtype=object))
         fold[split.test] = str(number)
-    write_table(pd.DataFrame(columns), directory / "splits.tsv")
+    rows = samples.ids.beside(np.arange(len(samples)))
+    tables = (
+        pd.DataFrame({"id": ids, **{name: cells[own] for name, cells in columns.items()}})
+        for ids, own in rows
+    )
+    write_table(tables, directory / "splits.tsv")
 
 
 def plain(options: Any) -> dict[str, Any]:

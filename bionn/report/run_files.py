@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Callable
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -11,6 +12,7 @@ import pandas as pd
 import yaml
 
 from bionn.errors import InputError
+from bionn.formats.output import AT_ONCE
 
 
 @dataclass(frozen=True)
@@ -25,7 +27,7 @@ class Run:
         config_text: the same as it stands there.
         manifest: of the model; with folds, that of the first one.
         histories: ``metrics.csv``, one for each network trained: of each fold each member.
-        predictions: ``predictions.tsv``; with folds, the test rows of all.
+        predictions: ``predictions.tsv``, of classes its test rows; with folds, those of all folds.
         examples: ``explain/examples.json``.
         motifs: ``explain/motifs.json``.
         features: ``explain/features.tsv``.
@@ -128,7 +130,7 @@ def read_run(folder: str | Path) -> Run:
         config_text=_text(config),
         manifest=_json(each[0] / "model" / "manifest.json", dict),
         histories=[history for own in each for history in _histories(own / "metrics.csv")],
-        predictions=_table(folder / "predictions.tsv", "\t"),
+        predictions=_table(folder / "predictions.tsv", "\t", keep=_of_use),
         examples=_json(explained / "examples.json", list),
         motifs=_json(explained / "motifs.json", list),
         features=_table(explained / "features.tsv", "\t"),
@@ -178,17 +180,40 @@ def _histories(path: Path) -> list[pd.DataFrame]:
     return [own.drop(columns="member") for _, own in table.groupby("member", sort=True)]
 
 
-def _table(path: Path, separator: str) -> pd.DataFrame | None:
-    """A table; ids and classes stay the texts they are, an id ``007`` or ``NA`` too."""
+def _of_use(rows: pd.DataFrame) -> pd.DataFrame:
+    """The predictions that are shown: for test rows; of numbers the training rows are counted too."""
+    if "split" not in rows or not any(name.startswith("prob_") for name in rows):
+        return rows
+    return rows.loc[rows["split"] == "test"]
+
+
+def _table(
+    path: Path, separator: str, *, keep: Callable[[pd.DataFrame], pd.DataFrame] = lambda rows: rows
+) -> pd.DataFrame | None:
+    """A table; ids and classes stay the texts they are, an id ``007`` or ``NA`` too.
+
+    Args:
+        path: the file.
+        separator: what stands between its cells.
+        keep: chooses rows; told some at a time, so that the others need no memory.
+    """
     if not path.is_file():
         return None
     try:
-        frame = pd.read_csv(path, sep=separator, dtype=str, keep_default_na=False)
+        with pd.read_csv(
+            path, sep=separator, dtype=str, keep_default_na=False, chunksize=AT_ONCE
+        ) as some:
+            frame = pd.concat([keep(_typed(rows)) for rows in some], ignore_index=True)
     except (pd.errors.ParserError, pd.errors.EmptyDataError, UnicodeDecodeError) as error:
         reason = " ".join(str(error).split())
         raise InputError(
             f"{path}: not readable as a table ({reason}); run bionn run again"
         ) from None
+    return frame
+
+
+def _typed(frame: pd.DataFrame) -> pd.DataFrame:
+    """Numbers in all columns that may hold them."""
     texts = {"id", "split", "feature", "state"}
     if any(name.startswith("prob_") for name in frame):
         texts |= {"target", "prediction"}

@@ -8,7 +8,7 @@ import numpy as np
 from Bio.Data.IUPACData import ambiguous_dna_complement
 
 from bionn.sequences.alphabet import Alphabet
-from bionn.sequences.packed import number_distinct_texts
+from bionn.sequences.distinct import number_distinct_texts
 
 _COMPLEMENT = str.maketrans(ambiguous_dna_complement)
 
@@ -31,7 +31,7 @@ def canonical(sequence: str, alphabet: Alphabet) -> str:
 
 
 def number_distinct(sequences: Iterable[str], alphabet: Alphabet) -> np.ndarray:
-    """The distinct sequences numbered in order: a number a sequence, ``int64 (N,)``.
+    """The distinct sequences numbered in order: a number a sequence, ``int32 (N,)``.
 
     Example:
         >>> from bionn.sequences.alphabet import DNA, RNA

@@ -57,9 +57,11 @@ class CodedSequences:
         for symbol, code in codes.items():
             table[[ord(symbol.upper()), ord(symbol.lower())]] = code
         packed = as_packed(sequences)
-        starts = np.cumsum(packed.lengths) - packed.lengths
+        lengths = packed.lengths.astype(np.int64)
         codes = packed.translated(table.tobytes())
-        return cls(codes, starts, packed.lengths, size, strands=alphabet.name == "dna")
+        return cls(
+            codes, np.cumsum(lengths) - lengths, lengths, size, strands=alphabet.name == "dna"
+        )
 
     def __len__(self) -> int:
         return len(self.lengths)

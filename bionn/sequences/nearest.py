@@ -9,6 +9,7 @@ from typing import Any
 import numpy as np
 
 from bionn.sequences.alphabet import Alphabet
+from bionn.sequences.distinct import stand_again
 from bionn.sequences.duplicates import number_distinct
 from bionn.sequences.families import find_pairs
 from bionn.sequences.identity import CodedSequences, identities
@@ -28,7 +29,7 @@ class Nearest:
     """The most alike sequence that was found outside a sequence's own set.
 
     Attributes:
-        other: its number, ``int64 (N,)``; -1 where none was found or looked for.
+        other: its number, ``int32 (N,)``; -1 where none was found or looked for.
         identity: of the two, ``float64 (N,)``; NaN where none was found.
         facts: how it was looked for and what may have been missed, as plain data.
     """
@@ -45,6 +46,7 @@ def nearest_outside(
     alphabet: Alphabet,
     *,
     identity: float = 0.8,
+    distinct: np.ndarray | None = None,
 ) -> Nearest:
     """The most alike sequence of another label, for the sequences that ask.
 
@@ -53,24 +55,27 @@ def nearest_outside(
 
     Args:
         sequences: N texts.
-        labels: ``int64 (N,)``, the set of each; below 0: in none.
+        labels: whole numbers ``(N,)``, the set of each; below 0: in none.
         asking: ``bool (N,)``.
         alphabet: of the texts.
         identity: the seeds are chosen to find pairs of this identity.
+        distinct: :func:`bionn.sequences.duplicates.number_distinct` of the texts, if known already.
     """
-    distinct = number_distinct(sequences, alphabet)
-    known = np.flatnonzero(labels >= 0)
-    # One of the sequences that are equal within a set stands for all of them.
-    key = distinct[known] * (int(labels.max(initial=0)) + 1) + labels[known]
-    _, firsts, node_of = np.unique(key, return_index=True, return_inverse=True)
-    firsts = known[firsts]
+    packed, sets = as_packed(sequences), int(labels.max(initial=0)) + 1
+    distinct = number_distinct(sequences, alphabet) if distinct is None else distinct
+    again = stand_again(distinct)
+    known = np.flatnonzero((labels >= 0) & again)
+    firsts, node_of = _nodes(distinct, labels, known, sets)
+    symbols = packed.lengths[firsts].sum() + packed.lengths[(labels >= 0) & ~again].sum()
+    facts: dict[str, Any] = {"alike": bool(symbols <= SYMBOLS)}
+    if facts["alike"]:  # else a sequence that stands nowhere else has none that is looked for
+        known = np.flatnonzero(labels >= 0)
+        firsts, node_of = _nodes(distinct, labels, known, sets)
     asks = np.zeros(len(firsts), dtype=bool)
-    np.logical_or.at(asks, node_of, asking[known])
+    asks[node_of[asking[known]]] = True
     other, best = _equal(distinct[firsts])
-    chosen = as_packed(sequences)[firsts]
-    facts: dict[str, Any] = {"alike": bool(chosen.lengths.sum() <= SYMBOLS)}
-    if facts["alike"] and len(chosen):
-        coded = CodedSequences.encode(chosen, alphabet)
+    if facts["alike"] and len(firsts):
+        coded = CodedSequences.encode(packed[firsts], alphabet)
         plan = SeedPlan.choose(coded, identity)
         sought = asks & (other < 0)
         pairs, search = find_pairs(coded, plan, identity, labels=labels[firsts], asking=sought)
@@ -83,12 +88,21 @@ def nearest_outside(
         order = np.argsort(found, kind="stable")  # of several the last written, the best, stays
         best[pairs.first[order]] = found[order]
         other[pairs.first[order]] = pairs.second[order]
-    rows = np.full(len(sequences), -1)
+    rows = np.full(len(sequences), -1, dtype=np.int32)
     values = np.full(len(sequences), np.nan)
     rows[known] = np.where(other >= 0, firsts[other], -1)[node_of]
     values[known] = best[node_of]
     rows[~asking], values[~asking] = -1, np.nan
     return Nearest(rows, values, facts)
+
+
+def _nodes(
+    distinct: np.ndarray, labels: np.ndarray, rows: np.ndarray, sets: int
+) -> tuple[np.ndarray, np.ndarray]:
+    """Of rows equal within a set the first, which stands for all, and which of the firsts each has."""
+    key = distinct[rows].astype(np.int64) * sets + labels[rows]
+    _, firsts, node_of = np.unique(key, return_index=True, return_inverse=True)
+    return rows[firsts], node_of
 
 
 def _equal(distinct: np.ndarray) -> tuple[np.ndarray, np.ndarray]:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-import hashlib
+from array import array
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass, field
 from typing import overload
@@ -11,6 +11,8 @@ import numpy as np
 
 BLOCK = 1 << 18
 """Symbols handled at a time where a copy is made."""
+
+_ITSELF = bytes(range(256))
 
 
 @dataclass(eq=False)
@@ -43,8 +45,8 @@ class PackedSequences(Sequence[str]):
 
     Args:
         buffer: where the symbols are.
-        starts: where each sequence begins in it, ``int64 (N,)``.
-        lengths: how long each is, ``int64 (N,)``.
+        starts: where each sequence begins in it, ``(N,)`` of the integers that the buffer needs.
+        lengths: how long each is, ``(N,)``, likewise.
 
     Example:
         >>> packed = PackedSequences.pack(["ACGT", "gg", "TTA"])
@@ -77,7 +79,7 @@ class PackedSequences(Sequence[str]):
         whole = SymbolBuffer()
         for block in (block for piece in pieces for block in piece.blocks()):
             whole.add(block)
-        return cls(whole, np.cumsum(lengths) - lengths, lengths)
+        return cls(whole, *_placed(whole, lengths))
 
     def __len__(self) -> int:
         return len(self.starts)
@@ -94,7 +96,7 @@ class PackedSequences(Sequence[str]):
 
     def __iter__(self) -> Iterator[str]:
         for block in self.blocks():
-            text = block._joined().translate(self.buffer.stands_for).decode("ascii")
+            text = _joined(block).translate(self.buffer.stands_for).decode("ascii")
             end = 0
             for length in block.lengths.tolist():
                 start, end = end, end + length
@@ -151,24 +153,24 @@ class PackedSequences(Sequence[str]):
         if self.buffer.stands_for is not None:
             table = self.buffer.stands_for.translate(table)
         ends = self.starts + self.lengths
-        if len(self) and (self.starts[1:] == ends[:-1]).all():
+        together = bool(len(self)) and bool((self.starts[1:] == ends[:-1]).all())
+        if together and (self.buffer.stands_for is not None or table == _ITSELF):
             stored = np.frombuffer(self.buffer.symbols, dtype=np.uint8)
             stored = stored[int(self.starts[0]) : int(ends[-1])]
             if all(table[value] == value for value in _values(stored)):
                 return stored
         found = np.empty(int(self.lengths.sum()), dtype=np.uint8)
         filled = 0
-        for block in self.blocks():
-            piece = block._joined().translate(table)
-            found[filled : filled + len(piece)] = np.frombuffer(piece, dtype=np.uint8)
+        for piece in self._stretches() if together else map(_joined, self.blocks()):
+            found[filled : filled + len(piece)] = np.frombuffer(piece.translate(table), np.uint8)
             filled += len(piece)
         return found
 
-    def _joined(self) -> bytes:
-        """The bytes stored, one sequence after the other."""
-        symbols, ends = self.buffer.symbols, self.starts + self.lengths
-        pairs = zip(self.starts.tolist(), ends.tolist(), strict=True)
-        return b"".join([symbols[start:end] for start, end in pairs])
+    def _stretches(self) -> Iterator[bytearray]:
+        """The bytes stored, of sequences that stand one after the other, some at a time."""
+        first, last = int(self.starts[0]), int(self.starts[-1] + self.lengths[-1])
+        for start in range(first, last, BLOCK):
+            yield self.buffer.symbols[start : min(start + BLOCK, last)]
 
 
 class Packer:
@@ -185,7 +187,9 @@ class Packer:
 
     def __init__(self) -> None:
         self._buffer = SymbolBuffer()
-        self._lengths: list[np.ndarray] = []
+        self._lengths = array(
+            "q"
+        )  # of one block: many small ones would keep memory from the system
         self._start = 0
 
     def add(self, sequences: Sequence[str]) -> None:
@@ -195,7 +199,7 @@ class Packer:
             UnicodeEncodeError: a symbol is not ASCII.
         """
         self._buffer.add(sequences)
-        self._lengths.append(np.fromiter(map(len, sequences), np.int64, count=len(sequences)))
+        self._lengths.extend(map(len, sequences))
 
     def add_symbols(self, symbols: bytes, lengths: np.ndarray) -> None:
         """Put symbols behind the others: the rest of the last sequence, then N sequences.
@@ -207,16 +211,36 @@ class Packer:
         """
         self._buffer.symbols += symbols
         if lengths[0]:
-            self._lengths[-1][-1] += lengths[0]
-        if len(lengths) > 1:
-            self._lengths.append(lengths[1:].copy())
+            self._lengths[-1] += int(lengths[0])
+        self._lengths.frombytes(lengths[1:].astype(np.int64).tobytes())
 
     def packed(self) -> PackedSequences:
         """What has been added since this was last asked for."""
-        lengths = np.concatenate([np.empty(0, np.int64), *self._lengths])
-        starts = self._start + np.cumsum(lengths) - lengths
-        self._lengths, self._start = [], len(self._buffer.symbols)
-        return PackedSequences(self._buffer, starts, lengths)
+        lengths = np.frombuffer(self._lengths, dtype=np.int64)
+        first, self._start, self._lengths = self._start, len(self._buffer.symbols), array("q")
+        return PackedSequences(self._buffer, *_placed(self._buffer, lengths, first))
+
+
+def _placed(
+    buffer: SymbolBuffer, lengths: np.ndarray, first: int = 0
+) -> tuple[np.ndarray, np.ndarray]:
+    """Starts and lengths of sequences that stand one after the other from some symbol on.
+
+    Numbers of 32 bits are enough for most buffers, and a million of either then cost 4 MB.
+    """
+    kind = np.int32 if len(buffer.symbols) < 2**31 else np.int64
+    lengths = lengths.astype(kind)
+    starts = np.cumsum(lengths, dtype=kind)
+    starts -= lengths
+    starts += kind(first)
+    return starts, lengths
+
+
+def _joined(packed: PackedSequences) -> bytes:
+    """The bytes stored, one sequence after the other."""
+    symbols, ends = packed.buffer.symbols, packed.starts + packed.lengths
+    pairs = zip(packed.starts.tolist(), ends.tolist(), strict=True)
+    return b"".join([symbols[start:end] for start, end in pairs])
 
 
 def _values(stored: np.ndarray) -> list[int]:
@@ -228,7 +252,7 @@ def _values(stored: np.ndarray) -> list[int]:
 
 
 def lengths_of(sequences: Sequence[str]) -> np.ndarray:
-    """How long each is, ``int64 (N,)``."""
+    """How long each is, ``(N,)``."""
     if isinstance(sequences, PackedSequences):
         return sequences.lengths
     return np.fromiter(map(len, sequences), dtype=np.int64, count=len(sequences))
@@ -243,27 +267,3 @@ def as_packed(sequences: Sequence[str]) -> PackedSequences:
     if isinstance(sequences, PackedSequences):
         return sequences
     return PackedSequences.pack(sequences)
-
-
-def number_distinct_texts(texts: Iterable[str]) -> np.ndarray:
-    """Distinct texts numbered in order of appearance: a number a text, ``int64 (N,)``.
-
-    Texts are told apart by digests of 128 bits, so that no more than these is in memory.
-
-    Example:
-        >>> number_distinct_texts(["b", "a", "b"]).tolist()
-        [0, 1, 0]
-    """
-    joined = bytearray()
-    for text in texts:
-        joined += hashlib.blake2b(text.encode(), digest_size=16).digest()
-    digests = np.frombuffer(joined, dtype=np.uint64).reshape(-1, 2)
-    order = np.lexsort((digests[:, 0], digests[:, 1]))  # stable: equal ones stay in order
-    ordered = digests[order]
-    new = np.ones(len(order), dtype=bool)
-    new[1:] = (ordered[1:] != ordered[:-1]).any(axis=1)
-    rank = np.empty(int(new.sum()), dtype=np.int64)
-    rank[np.argsort(order[new])] = np.arange(len(rank))
-    numbers = np.empty(len(order), dtype=np.int64)
-    numbers[order] = rank[np.cumsum(new) - 1]
-    return numbers

@@ -35,4 +35,4 @@ def test_numbers_are_equal_exactly_for_equal_molecules(sequences: list[str]) -> 
 def test_only_dna_has_two_strands() -> None:
     assert number_distinct(["AAAC", "GUUU", "GTTT"], RNA).tolist() == [0, 1, 1]
     assert number_distinct(["ACDK", "acdk", "KDCA"], PROTEIN).tolist() == [0, 0, 1]
-    assert number_distinct(["AAAC", "GUUU"], DNA).dtype == np.int64
+    assert number_distinct(["AAAC", "GUUU"], DNA).dtype == np.int32

@@ -3,9 +3,12 @@
 from __future__ import annotations
 
 import numpy as np
+import pytest
 from Bio.Seq import reverse_complement
 
+from bionn.sequences import nearest
 from bionn.sequences.alphabet import DNA
+from bionn.sequences.duplicates import number_distinct
 from bionn.sequences.identity import CodedSequences, identities
 from bionn.sequences.nearest import nearest_outside
 from tests.support.mutants import families, random_sequence
@@ -53,3 +56,24 @@ def test_none_is_found_where_there_is_none() -> None:
     assert np.isnan(found.identity).all()
     nothing = nearest_outside([], np.zeros(0, dtype=int), np.zeros(0, dtype=bool), DNA)
     assert len(nothing.other) == 0
+
+
+def test_in_large_sets_equal_ones_are_found_as_in_small_ones(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    rng = np.random.default_rng(3)
+    texts = [random_sequence(rng, 5) for _ in range(400)]
+    labels = rng.integers(-1, 3, len(texts))
+    asking = (rng.random(len(texts)) < 0.5) & (labels >= 0)
+    small = nearest_outside(texts, labels, asking, DNA)
+    monkeypatch.setattr(nearest, "SYMBOLS", 0)
+    large = nearest_outside(texts, labels, asking, DNA)
+    assert not large.facts["alike"]
+    assert (small.identity == 1).sum() > 20
+    np.testing.assert_array_equal(large.identity == 1, small.identity == 1)
+    np.testing.assert_array_equal(
+        large.other[large.identity == 1], small.other[small.identity == 1]
+    )
+    assert (large.other[large.identity != 1] == -1).all()
+    again = nearest_outside(texts, labels, asking, DNA, distinct=number_distinct(texts, DNA))
+    np.testing.assert_array_equal(again.other, large.other)

@@ -3,14 +3,13 @@
 from __future__ import annotations
 
 import numpy as np
-import pandas as pd
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
 from bionn.sequences import packed as module
 from bionn.sequences.alphabet import DNA, PROTEIN, RNA, Alphabet, SymbolError, alphabet_named
-from bionn.sequences.packed import PackedSequences, Packer, lengths_of, number_distinct_texts
+from bionn.sequences.packed import PackedSequences, Packer, lengths_of
 
 TEXTS = st.lists(st.text(st.characters(codec="ascii"), max_size=12), max_size=20)
 DNA_TEXTS = st.lists(st.text(st.sampled_from("ACGTNRYacgtnxu"), max_size=9), max_size=20)
@@ -104,9 +103,3 @@ def test_a_packer_joins_files_in_one_buffer() -> None:
     assert list(PackedSequences.concatenate(pieces)) == ["AC", "G", "TTT"]
     with pytest.raises(UnicodeEncodeError):
         packer.add(["\u00e4"])
-
-
-@given(st.lists(st.text(max_size=3), max_size=30))
-def test_texts_are_numbered_as_pandas_numbers_them(texts: list[str]) -> None:
-    expected = pd.factorize(np.array(texts, dtype=object))[0]
-    np.testing.assert_array_equal(number_distinct_texts(texts), expected)
