@@ -1,1 +1,1 @@
-"""Fast tensor-to-tensor code without autograd; where it is absent, the ops compute in plain torch."""
+"""Fast values and first derivatives; where they are absent, the ops compute in plain torch."""

@@ -156,7 +156,7 @@ nodes.define_chain("onehot_linear", _weight_chain)
 def letters_and_zero(num_symbols: int) -> Tensor:
     """The table of the letters and one row of zeros, float32; not to be written to."""
     with torch.inference_mode(False):
-        return torch.eye(num_symbols + 1, num_symbols, device="cpu")
+        return torch.eye(num_symbols + 1, num_symbols, dtype=torch.float32, device="cpu")
 
 
 def compiled(

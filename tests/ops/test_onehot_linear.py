@@ -43,6 +43,33 @@ def test_gradients_of_expanded_upstreams_equal_the_dense_layers(samples: int) ->
     torch.testing.assert_close(gradients[0], gradients[1])
 
 
+@pytest.mark.parametrize("samples", [0, 6, 40])
+@pytest.mark.parametrize(("letters", "outputs"), [(4, 0), (0, 3), (0, 0)])
+def test_a_layer_without_outputs_or_letters_is_a_sum_of_nothing(
+    samples: int, letters: int, outputs: int
+) -> None:
+    codes = layer(samples)[0]
+    weight = torch.empty(7, letters, outputs).permute(2, 1, 0).requires_grad_()
+    bias, table = torch.arange(float(outputs)), torch.eye(5, letters)
+    assert takes(codes, weight, bias, table)
+    out = F.onehot_linear(codes, weight, bias, table=table)
+    assert torch.equal(out, bias.expand(samples, outputs))
+    (gradient,) = torch.autograd.grad(out.sum(), weight)
+    assert gradient.shape == (outputs, letters, 7)
+
+
+def test_the_table_of_the_letters_is_float32_whatever_the_default_is() -> None:
+    ops.letters_and_zero.cache_clear()
+    before = torch.get_default_dtype()
+    torch.set_default_dtype(torch.float64)
+    try:
+        ops.letters_and_zero(4)
+    finally:
+        torch.set_default_dtype(before)
+    codes, weight, bias = layer()
+    assert takes(codes, weight, bias, None)
+
+
 def test_a_gradient_may_be_differentiated_again_or_taken_for_many_upstreams() -> None:
     codes, weight, bias = layer()
     upstream = torch.randn(6, 3, requires_grad=True)

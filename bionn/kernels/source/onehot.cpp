@@ -181,15 +181,18 @@ Shape shape_of(int64_t samples, int64_t length, int64_t letters, int64_t outputs
   return {samples, length, letters, outputs, symbols, group, (length + group - 1) / group, rows, samples + 32};
 }
 
+// Not for a few samples, nor where there is nothing to sum.
+bool tables_pay(const Shape& s) { return s.samples >= few && s.length * s.letters * s.outputs > 0; }
+
 template <class T>
 void value(const uint8_t* codes, const T* weight, const T* table, const T* bias, T* out, const Shape& s) {
-  if (s.samples < few) return forward_few(codes, weight, table, bias, out, s);
+  if (!tables_pay(s)) return forward_few(codes, weight, table, bias, out, s);
   forward(number_groups(codes, s, line).get(), weight, table, bias, out, s);
 }
 
 template <class T>
 void chain(const uint8_t* codes, const T* upstream, const T* table, T* gradient, const Shape& s) {
-  if (s.samples < few) return backward_few(codes, upstream, table, gradient, s);
+  if (!tables_pay(s)) return backward_few(codes, upstream, table, gradient, s);
   backward(number_groups(codes, s, 1).get(), upstream, table, gradient, s);
 }
 

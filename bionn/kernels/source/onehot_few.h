@@ -36,7 +36,8 @@ void forward_few(const uint8_t* codes, const T* weight, const T* table, const T*
   using W = typename Wide<T>::type;
   constexpr int64_t B = Wide<T>::size, step = abreast * B;
   const Shares<T> shares(table, s);
-  const int64_t at_once = std::max<int64_t>(1, in_second_cache / (s.letters * s.outputs * int64_t{sizeof(T)}));
+  const int64_t bytes = std::max<int64_t>(1, s.letters * s.outputs * int64_t{sizeof(T)});  // a position
+  const int64_t at_once = std::max<int64_t>(1, in_second_cache / bytes);
   at::parallel_for(0, s.samples, 1, [&](int64_t first, int64_t last) {
     for (int64_t n = first; n < last; ++n) {
       if (bias) std::copy(bias, bias + s.outputs, out + n * s.outputs);
