@@ -188,7 +188,7 @@ class Samples:
         return self.texts
 
     def contents(self) -> np.ndarray:
-        """The distinct inputs numbered in order: a number a sample, ``int64 (N,)``.
+        """The distinct inputs numbered in order: a number a sample, ``(N,)``.
 
         Sequences that differ in case only are equal.
         """

@@ -51,8 +51,6 @@ SMALL = 400
 """Sequences of the run whose memory is taken off."""
 
 KINDS = ("files", "table")
-BYTES_A_BASE = {"files": 1.5, "table": 1.0}
-"""The aims: of two files of a class each, and, with 200 MB beside, of a table of labels."""
 
 
 class Peaks:
