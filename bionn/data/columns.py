@@ -93,12 +93,25 @@ def find_sequence_column(table: Table, named: str | None, alphabet: Alphabet) ->
             "choose one with sequence-column"
         )
     for column in found:
-        if table.lines is not None and alphabet.reads_like(column):
+        if table.lines is not None and _is_sequence(column, top.text(column), alphabet):
             raise FormatError(
                 f"{table.path}:1: a header line needed, the sequence {column[:30]!r} found among the "
-                "names of columns; add a header line, or name the columns with columns"
+                "names of columns; add a header line, or name the columns with columns; if it is a "
+                "name, name it with sequence-column"
             )
     return found[0] if found else None
+
+
+def _is_sequence(name: str, cells: Sequence[str], alphabet: Alphabet) -> bool:
+    """Whether the name of a column of sequences is one of them.
+
+    Peptides, fragments and variants are words of amino acids' letters: a name in small letters is
+    none of the sequences where these are all in capitals. No word is DNA.
+    """
+    if not alphabet.reads_like(name):
+        return False
+    capitals = all(cell.isupper() for cell in cells if cell)
+    return alphabet.name in ("dna", "rna") or name.isupper() or not capitals
 
 
 def target_columns(

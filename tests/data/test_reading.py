@@ -500,6 +500,20 @@ def test_a_table_without_a_header_does_not_lose_its_first_row(write: Write) -> N
     assert len(read(path, columns=["id", "dna", "label"])) == 9
 
 
+@pytest.mark.parametrize("name", ["peptides", "Fragment", "variants", "antigens"])
+def test_words_of_amino_acids_letters_are_names_of_columns(name: str, write: Write) -> None:
+    proteins = ["MKTAYIAKQR", "GSHMASLLEE", "PEPTIDESAR", "WLKDNQERTV"]
+    rows = [f"p{n},{protein},{n % 2}\n" for n, protein in enumerate(proteins * 2)]
+    samples = read(write("t.csv", f"id,{name},label\n" + "".join(rows)), alphabet="protein")
+    assert samples.sequences == proteins * 2
+    bare = write("bare.csv", "".join(rows))
+    with refused(f"{bare}:1: a header line needed, the sequence 'MKTAYIAKQR'", kind=FormatError):
+        read(bare, alphabet="protein")
+    low = write("low.csv", "".join(rows).lower())
+    with refused(f"{low}:1: a header line needed, the sequence 'mktayiakqr'", kind=FormatError):
+        read(low, alphabet="protein")
+
+
 @pytest.mark.parametrize("text", ["# Some header\n>a\nACGT\n", "The MIT License\n\nNo warranty\n"])
 def test_a_file_that_is_neither_records_nor_a_table_is_told_its_first_line(
     text: str, write: Write
