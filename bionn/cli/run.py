@@ -182,7 +182,12 @@ def run(arguments: Sequence[str]) -> int:
             bool(options.get("overwrite")),
             bool(options.get("resume")),
         )
-        return run_on_ray(arguments, directory, device=options.get("device") or "auto")
+        return run_on_ray(
+            arguments,
+            directory,
+            device=options.get("device") or "auto",
+            overwrite=bool(options.get("overwrite")),
+        )
 
     from bionn.pipeline import run as run_pipeline
 

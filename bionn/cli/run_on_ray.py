@@ -43,7 +43,9 @@ class Job:
     notes: Path
 
 
-def run_on_ray(arguments: Sequence[str], directory: Path, *, device: str) -> int:
+def run_on_ray(
+    arguments: Sequence[str], directory: Path, *, device: str, overwrite: bool = False
+) -> int:
     """Run where the cluster that ``RAY_ADDRESS`` names has most processors, or here without one.
 
     The machine is taken whole, and must see the inputs and the run's folder. A signal is passed on.
@@ -52,6 +54,7 @@ def run_on_ray(arguments: Sequence[str], directory: Path, *, device: str) -> int
         arguments: of ``bionn run``.
         directory: the run's folder.
         device: as the option; a machine with a GPU is taken for ``auto`` and ``gpu`` if there is one.
+        overwrite: as the option: a whole run that is there is none to go on with.
 
     Returns:
         The exit code of the command there.
@@ -70,7 +73,9 @@ def run_on_ray(arguments: Sequence[str], directory: Path, *, device: str) -> int
         task = ray.remote(work).options(max_retries=0, **_machine(ray, device))
         failure: Exception | None = None
         for attempt in range(RESTARTS + 1):
-            more = ("--resume",) if attempt else ()
+            # a run that is to be replaced would be taken for one that is done
+            goes_on = attempt and (not overwrite or can_go_on(directory))
+            more = ("--resume",) if goes_on else ()
             running = task.remote(Job((*given, *more), os.getcwd(), notes))
             try:
                 with _passed_on(notes / "stop", directory), _shown(notes) as show:

@@ -8,12 +8,15 @@ import subprocess
 import sys
 import time
 from collections.abc import Iterator
-from contextlib import contextmanager, suppress
+from contextlib import contextmanager, nullcontext, suppress
 from pathlib import Path
+from types import SimpleNamespace
+from typing import Any
 
 import pytest
 
 from bionn import artifact
+from bionn.cli import run_on_ray
 from bionn.cli.main import main
 from bionn.cli.run_on_ray import SIGNALS, Job, work
 from tests.small_sets import ROOT, sequences, write_fasta
@@ -97,6 +100,48 @@ def test_a_lost_worker_is_replaced_a_signal_stops_and_the_bits_are_those_of_one_
     for name in ("predictions.tsv", "metrics.csv", "splits.tsv", "config.yaml"):
         assert Path("out", name).read_bytes() == Path("whole", name).read_bytes(), name
     assert sorted(path.name for path in folder.iterdir()) == ["l.csv", "out", "s.fa", "whole"]
+
+
+class LostOnce:
+    """A cluster in this process whose first task is lost."""
+
+    class exceptions:
+        RayError = type("RayError", (Exception,), {})
+        RayTaskError = type("RayTaskError", (RayError,), {})
+
+    def __init__(self) -> None:
+        self.jobs: list[Job] = []
+
+    def nodes(self) -> list[dict[str, Any]]:
+        return [{"Alive": True, "Resources": {"CPU": 1}}]
+
+    def remote(self, function: Any) -> LostOnce:
+        del function
+        return self
+
+    def options(self, **_: Any) -> Any:
+        return SimpleNamespace(remote=lambda job: self.jobs.append(job) or job)
+
+    def wait(self, running: list[Job], timeout: float) -> tuple[list[Job], list[Job]]:
+        del timeout
+        return running, []
+
+    def get(self, job: Job) -> int:
+        if len(self.jobs) == 1:
+            raise self.exceptions.RayError("lost")
+        return 0
+
+
+@pytest.mark.parametrize(("overwrite", "saved"), [(True, False), (True, True), (False, False)])
+def test_a_run_that_is_to_be_replaced_is_not_taken_for_one_that_is_done(
+    overwrite: bool, saved: bool, folder: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    cluster = LostOnce()
+    monkeypatch.setattr(run_on_ray, "ray_cluster", lambda processes: nullcontext(cluster))
+    monkeypatch.setattr(run_on_ray, "can_go_on", lambda directory: saved)
+    given = [*RUN, *RAY, "--out", "out", *["--overwrite"] * overwrite]
+    assert main(given) == 0
+    assert ["--resume" in job.arguments for job in cluster.jobs] == [False, saved or not overwrite]
 
 
 def test_what_is_said_there_and_the_exit_code_are_the_commands(folder: Path, capsys) -> None:
