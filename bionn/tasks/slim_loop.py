@@ -8,6 +8,7 @@ from typing import Any
 
 import lightning as L
 import torch
+from lightning.fabric.utilities.exceptions import MisconfigurationException
 from lightning.pytorch.callbacks import Callback
 from lightning.pytorch.core.optimizer import LightningOptimizer
 from lightning.pytorch.loops.fetchers import _DataFetcher, _PrefetchDataFetcher
@@ -254,7 +255,10 @@ class Step:
         self._ask("optimizer_step", epoch, batch_idx, self._optimizer, closure)
         counted.increment_completed()
         found, self._found = self._found, None
-        assert found is not None, "the optimiser has called its closure"
+        if found is None:
+            raise MisconfigurationException(
+                "optimizer_step has to call the closure that it is given, or pass it to optimizer.step"
+            )
         return found
 
     def optimizer_step(

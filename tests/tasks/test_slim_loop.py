@@ -7,6 +7,7 @@ from typing import Any
 import lightning as L
 import pytest
 import torch
+from lightning.fabric.utilities.exceptions import MisconfigurationException
 from lightning.pytorch.callbacks import Callback
 from lightning.pytorch.loggers import CSVLogger
 from lightning.pytorch.profilers import SimpleProfiler
@@ -219,3 +220,16 @@ def test_what_hangs_on_the_loop_stays() -> None:
     assert (after.max_steps, after.min_steps) == (9, 2)
     slim_down(trainer)
     assert trainer.fit_loop.epoch_loop is after
+
+
+class Lazy(Witness):
+    """Steps without the closure."""
+
+    def optimizer_step(self, *args: Any) -> None:
+        args[2].step()
+
+
+def test_a_step_that_never_calls_its_closure_is_told() -> None:
+    trainer = L.Trainer(logger=False, **QUIET)
+    with pytest.raises(MisconfigurationException, match="optimizer_step has to call"):
+        trainer.fit(Lazy(), batches(), batches())
