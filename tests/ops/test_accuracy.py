@@ -79,6 +79,14 @@ def test_elu_keeps_its_digits_next_to_zero(z: float) -> None:
     assert ulps(F.elu(value), [mpmath.expm1(mpmath.mpf(value.item()))]) < 2
 
 
+def test_tanh_is_within_2_ulp_of_the_rounded_result_at_every_size() -> None:
+    infinity = 0x7F800000  # the numbers of one sign are in the order of their bits
+    z = torch.arange(0, infinity + 1, 1009, dtype=torch.int32).view(torch.float32)
+    value, exact = F.tanh(z), torch.tanh(z.double()).float()
+    assert (value.view(torch.int32) - exact.view(torch.int32)).abs().max() <= 2
+    assert torch.equal(F.tanh(-z).view(torch.int32), (-value).view(torch.int32))
+
+
 @pytest.mark.parametrize(
     ("function", "limits"),
     [

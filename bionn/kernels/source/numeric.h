@@ -1,7 +1,7 @@
 // Elementary functions of float in plain arithmetic, so that a loop over them becomes vector code.
 //
 // Each is accurate to about one unit in the last place over its whole range, subnormal results
-// included; NaN gives NaN. The polynomials are weighted least-squares fits, reweighted towards the
+// included, tanh to two; NaN gives NaN. The polynomials are weighted least-squares fits, reweighted towards the
 // smallest largest relative error, of the function that the comment above each names.
 #pragma once
 #include <cmath>
@@ -75,10 +75,20 @@ BIONN_INLINE Quotient over_sum(float t, float c) {
   return {value, inverse * std::fma(-value, lost, std::fma(-value, sum, t))};
 }
 
-// tanh(z) = -t / (2 + t) with t = expm1(-2 |z|) and the sign of z.
+// tanh(z) with |z| = n ln(2) / 2 + r, |r| <= ln(2) / 4, by the addition theorem: tanh(n ln(2) / 2) is
+// (2^n - 1) / (2^n + 1), so one quotient is enough, and for n = 0 it is tanh(r) itself.
 BIONN_INLINE float tanh(float z) {
-  const Quotient q = over_sum(expm1_negative(-2.0f * std::fabs(z)), 2.0f);
-  return std::copysign(q.value + q.rest, z);
+  const float size = 10.0f < std::fabs(z) ? 10.0f : std::fabs(z);  // beyond, it is 1
+  constexpr float shift = 12583039.0f;                             // 1.5 * 2^23 + 127, as in `reduce`
+  const float shifted = std::fma(size, 2.88539008f, shift);
+  const float r = std::fma(shifted - shift, -0.346573591f, size), v = r * r;
+  const float power = from_bits(static_cast<int32_t>(static_cast<uint32_t>(to_bits(shifted)) << 23));
+  // (tanh(r) / r - 1) / r^2
+  float p = -0.0527260378f;
+  p = std::fma(p, v, 0.133311808f);
+  p = std::fma(p, v, -0.333333224f);
+  const float t = std::fma(p, r * v, r), less = power - 1.0f, more = power + 1.0f;
+  return std::copysign(std::fma(more, t, less) / std::fma(less, t, more), z);
 }
 
 // log(1 + e) for 0 <= e <= 1, as 2 artanh(w) with w = e / (2 + e) <= 1/3.
