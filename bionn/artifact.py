@@ -26,6 +26,9 @@ MANIFEST = "manifest.json"
 LONG = 10_000
 """From how many numbers on an array of the manifest stands with the weights."""
 
+PATIENCE = 60.0
+"""Seconds that a model's reader waits for the manifest of one that is just being written."""
+
 _ARRAY = "manifest:"
 """How the names of such arrays begin among the weights."""
 
@@ -142,24 +145,31 @@ def _read(directory: Path) -> tuple[dict[str, Any], bytes]:
     Of a model that is just being replaced the weights are new and the manifest is still the old one
     for a moment; the new one stands beside it by then.
     """
-    manifest = read_manifest(directory / MANIFEST)
-    for _ in range(100):
+    path, deadline = directory / MANIFEST, time.monotonic() + PATIENCE
+    while True:
+        before = _file_at(path)
+        manifest = read_manifest(path)
         try:
             return manifest, _read_weights(directory / WEIGHTS, manifest)
         except ArtifactError:
-            coming = any(_is_new(path) for path in directory.glob(f".{MANIFEST}.*"))
-            before, manifest = manifest, read_manifest(directory / MANIFEST)
-            if manifest == before:
-                if not coming:
-                    raise
+            coming = any(_is_new(new) for new in directory.glob(f".{MANIFEST}.*"))
+            replaced = _file_at(path) != before  # asked last: what was coming may have come
+            if not (coming or replaced) or time.monotonic() > deadline:
+                raise
+            if not replaced:
                 time.sleep(0.02)
-    return manifest, _read_weights(directory / WEIGHTS, manifest)
+
+
+def _file_at(path: Path) -> tuple[int, int]:
+    """Which file has a name now: another one may hold the same."""
+    found = path.stat()
+    return found.st_ino, found.st_mtime_ns
 
 
 def _is_new(path: Path) -> bool:
     """Whether a file was written just now: an older one was left by a process that was killed."""
     try:
-        return abs(time.time() - path.stat().st_mtime) < 5
+        return abs(time.time() - path.stat().st_mtime) < PATIENCE
     except FileNotFoundError:
         return False
 

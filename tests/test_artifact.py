@@ -210,6 +210,26 @@ def test_new_weights_wait_for_their_manifest(model: MLP, saved: Path, monkeypatc
     assert len(waits) == 3
 
 
+def test_a_model_that_is_replaced_and_back_again_is_read(
+    model: MLP, saved: Path, monkeypatch
+) -> None:
+    """What the manifest says is then what it said before, though it is another file."""
+    other = MLP(PREPARED.encoder.input_shape, (3,), 1)
+    read = artifact._read_weights
+
+    def replace_and_read(path: Path, manifest: dict[str, Any]) -> bytes:
+        monkeypatch.setattr(artifact, "_read_weights", read)
+        artifact.save(saved, other, PREPARED.manifest())
+        try:
+            return read(path, manifest)
+        finally:
+            artifact.save(saved, model, PREPARED.manifest())
+
+    monkeypatch.setattr(artifact, "_read_weights", replace_and_read)
+    again, _ = artifact.load(saved)
+    assert torch.equal(again.layers[0].weight, model.layers[0].weight)
+
+
 def test_a_manifest_cannot_name_foreign_code(saved: Path, monkeypatch) -> None:
     called = []
     monkeypatch.setattr("os.system", called.append)

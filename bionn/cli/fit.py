@@ -255,5 +255,5 @@ def _essence(message: str) -> str:
     if slip := re.search(r"module '([\w.]+)' has no attribute '(\w+)'", message):
         module = import_module(slip[1])
         message += did_you_mean(slip[2], getattr(module, "__all__", dir(module)))
-    message = message.strip()
+    message = re.sub(r"\s+", " ", message).strip()
     return message if len(message) <= LONGEST else f"{message[:LONGEST]}..."
