@@ -80,18 +80,21 @@ class Peaks:
         return watched
 
 
-def write_inputs(folder: Path, kind: str, records: int, length: int) -> list[str]:
-    """Random DNA of two classes: two files, or one and a table of labels; the arguments of the run."""
+def write_inputs(
+    folder: Path, kind: str, records: int, length: int
+) -> tuple[list[str], str | None]:
+    """Random DNA of two classes: two files, or one and a table of labels."""
     first = folder / "one.fa"
     if kind == "files":
         write_fasta(first, records // 2, length)
         write_fasta(folder / "two.fa", records - records // 2, length, begin=records // 2)
-        return [str(first), str(folder / "two.fa")]
+        return [str(first), str(folder / "two.fa")], None
     write_fasta(first, records, length)
-    with (folder / "labels.tsv").open("w") as file:
+    labels = folder / "labels.tsv"
+    with labels.open("w") as file:
         file.write("id\tlabel\n")
         file.writelines(f"read{n:08d}\t{'ab'[n % 7 % 2]}\n" for n in range(records))
-    return [str(first), "--labels", str(folder / "labels.tsv")]
+    return [str(first)], str(labels)
 
 
 def child(out: str, settings: dict[str, Any], inputs: list[str]) -> None:
@@ -99,22 +102,16 @@ def child(out: str, settings: dict[str, Any], inputs: list[str]) -> None:
     peaks = Peaks()
     for stage, name in STAGES.items():
         setattr(pipeline, name, peaks.watching(stage, getattr(pipeline, name)))
-    labels = inputs[inputs.index("--labels") + 1] if "--labels" in inputs else None
-    pipeline.run(
-        inputs[: len(inputs) if labels is None else -2],
-        labels=labels,
-        out=out,
-        progress=False,
-        **settings,
-    )
+    pipeline.run(inputs, out=out, progress=False, **settings)
     peaks.note(ELSE)
     print(json.dumps(peaks.of))
 
 
 def measured(folder: Path, kind: str, records: int, given: argparse.Namespace) -> dict[str, float]:
     """The peaks of a run of so many sequences in a process of its own."""
-    inputs = write_inputs(folder, kind, records, given.length)
-    settings = {"hidden": given.hidden, "max_epochs": given.epochs, "baselines": given.baselines}
+    inputs, labels = write_inputs(folder, kind, records, given.length)
+    settings = {"labels": labels, "hidden": given.hidden, "max_epochs": given.epochs}
+    settings["baselines"] = given.baselines
     command = [sys.executable, "-m", "experiments.benchmarks.memory"]
     command += ["--threads", str(given.threads)]
     command += ["--child", str(folder / "run"), json.dumps(settings), *inputs]
