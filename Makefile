@@ -57,6 +57,7 @@ bench: $(READY)  ## time and memory of ops, training, reading, prediction and mu
 	$(BIN)/python -m experiments.benchmarks.mutagenesis
 	$(BIN)/python -m experiments.benchmarks.sizes
 	$(BIN)/python -m experiments.benchmarks.scaling
+	$(BIN)/python -m experiments.benchmarks.memory
 
 clean:  ## remove what the other commands made (runs, caches, .venv)
 	rm -rf $(VENV) runs .pytest_cache .ruff_cache .import_linter_cache build *.egg-info
