@@ -21,7 +21,7 @@ def define_chain(name: str, chain: Callable[..., Tensor]) -> None:
     """Say how an op's gradient is written in torch arithmetic, to be differentiated or mapped.
 
     Args:
-        name: of the op.
+        name: of the op; of one with several gradients, the op's and the argument's (``linear_input``).
         chain: ``chain(u, *kept, *constants)`` for the upstream gradient u, what the op keeps and
             the constants that it was called with.
     """

@@ -7,7 +7,20 @@ import torch
 from torch import Tensor
 from torch.autograd import Function
 
+from bionn.kernels import nodes
 from bionn.ops.base import FunctionPair, forward_rule, save, sum_to_shape
+
+
+def _input_chain(u: Tensor, weight: Tensor) -> Tensor:
+    # dJ/dx = dJ/da W
+    return u @ weight
+
+
+def _weight_chain(u: Tensor, input: Tensor) -> Tensor:
+    # dJ/dW = (dJ/da)^T x, summed over every sample
+    samples = math.prod(u.shape[:-1])
+    rows = u.reshape(samples, u.shape[-1])
+    return rows.t() @ input.reshape(samples, input.shape[-1])
 
 
 class LinearReverse(Function):
@@ -36,13 +49,9 @@ class LinearReverse(Function):
         if grad is None:
             return None, None, None
         if ctx.needs_input_grad[0]:
-            # dJ/dx = dJ/da W
-            grad_input = grad @ weight
+            grad_input = _input_chain(grad, weight)
         if ctx.needs_input_grad[1]:
-            # dJ/dW = (dJ/da)^T x, summed over every sample
-            samples = math.prod(grad.shape[:-1])
-            rows = grad.reshape(samples, weight.shape[0])
-            grad_weight = rows.t() @ input.reshape(samples, weight.shape[1])
+            grad_weight = _weight_chain(grad, input)
         if ctx.needs_input_grad[2]:
             # dJ/db = dJ/da, summed over every sample
             grad_bias = sum_to_shape(grad, ctx.bias_shape)
@@ -68,3 +77,17 @@ class Linear(LinearReverse):
 
 
 linear = FunctionPair(LinearReverse, Linear)
+
+nodes.define_chain("linear_input", _input_chain)
+nodes.define_chain("linear_weight", _weight_chain)
+
+
+def compiled(input: Tensor, weight: Tensor, bias: Tensor | None) -> Tensor | None:
+    """Apply the layer by the library's op, or give None where it is not for that.
+
+    It takes float32 of the CPU: input ``(*, in)`` of two dimensions or more, weight ``(out, in)``,
+    bias ``(out,)``.
+    """
+    if not nodes.reachable() or torch.is_autocast_enabled("cpu"):
+        return None
+    return nodes.apply("linear", (input, weight, bias))

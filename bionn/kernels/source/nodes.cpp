@@ -4,63 +4,16 @@
 // a small op takes. The ops here take plain float32 tensors of the CPU and give nothing for whatever
 // else there is; they know neither forward mode nor transforms. A derivative that is to be
 // differentiated again goes through `bionn::chain`, which Python defines.
-#include <ATen/core/dispatch/Dispatcher.h>
-#include <ATen/ops/empty.h>
-#include <ATen/ops/empty_like.h>
-#include <ATen/ops/zeros.h>
-#include <c10/core/impl/TorchDispatchModeTLS.h>
-#include <torch/csrc/autograd/custom_function.h>
-#include <torch/library.h>
-
 #include <functional>
 #include <string>
 
-#include "nodes.h"
+#include "linear_node.h"
+#include "node.h"
+#include "onehot_node.h"
 
 namespace {
 
-using at::Tensor;
-using torch::autograd::AutogradContext;
-using torch::autograd::Function;
-using torch::autograd::variable_list;
-using Constants = std::vector<double>;
-using Given = std::optional<Tensor>;
-
 constexpr int64_t span = 512;  // elements whose bits are kept together; loops.h has the same
-
-float* numbers(const Tensor& tensor) { return static_cast<float*>(tensor.data_ptr()); }
-
-uint32_t* words(const Tensor& tensor) { return static_cast<uint32_t*>(tensor.data_ptr()); }
-
-uint8_t* bytes(const Tensor& tensor) { return static_cast<uint8_t*>(tensor.data_ptr()); }
-
-// Whether a tensor holds its own numbers, on the CPU.
-bool plain(const Tensor& tensor, at::ScalarType type = at::kFloat) {
-  const auto own = tensor.key_set() - c10::autograd_dispatch_keyset_with_ADInplaceOrView -
-                   c10::autocast_dispatch_keyset;
-  return own == c10::DispatchKeySet(c10::DispatchKey::CPU) && tensor.scalar_type() == type;
-}
-
-bool in_order(const Tensor& tensor, at::ScalarType type = at::kFloat) {
-  return plain(tensor, type) && tensor.is_contiguous();
-}
-
-bool asks(const Tensor& tensor) { return at::GradMode::is_enabled() && tensor.requires_grad(); }
-
-// Whether a kernel may compute a derivative from u: nobody differentiates, traces or maps it.
-bool last(const Tensor& u) {
-  return !at::GradMode::is_enabled() && in_order(u) &&
-         !c10::impl::TorchDispatchModeTLS::any_modes_set() &&
-         !c10::impl::tls_is_dispatch_key_included(c10::DispatchKey::Tracer);
-}
-
-// The same derivative in torch arithmetic.
-Tensor again(const char* name, const Tensor& u, at::TensorList kept, at::ArrayRef<double> constants) {
-  using Signature = Tensor(c10::string_view, const Tensor&, at::TensorList, at::ArrayRef<double>);
-  static const auto chain =
-      c10::Dispatcher::singleton().findSchemaOrThrow("bionn::chain", "").typed<Signature>();
-  return chain.call(name, u, kept, constants);
-}
 
 enum class Keeps { input, output, bits };
 
@@ -153,7 +106,7 @@ struct OpNode : Function<OpNode> {
       return {at::zeros(ctx->saved_data["shape"].toIntVector(), kept.options()), {}, {}};
     }
     const Constants constants = ctx->saved_data["constants"].toDoubleVector();
-    if (!last(u)) return {again(op.name, u, kept, constants), {}, {}};
+    if (!last(u) || !u.is_contiguous()) return {again(op.name, u, kept, constants), {}, {}};
     const Tensor d = at::empty_like(u);
     op.chain(u, kept, d, constant(constants, 0), constant(constants, 1));
     return {d, {}, {}};
@@ -168,67 +121,12 @@ Given apply(int64_t at, const Tensor& z, at::ArrayRef<double> constants) {
   return y;
 }
 
-// The linear layer on one-hot sequences: codes (N, L) below S, weight (H, A, L) laid out (L, A, H),
-// bias (H), table (S, A).
-struct OneHotNode : Function<OneHotNode> {
-  static Tensor value(const Tensor& weight, const Given& bias, const Tensor& codes, const Tensor& table,
-                      int64_t symbols) {
-    const Tensor out = at::empty({codes.size(0), weight.size(0)}, weight.options());
-    onehot_float32_value(bytes(codes), numbers(weight), numbers(table), bias ? numbers(*bias) : nullptr, numbers(out),
-                         codes.size(0), codes.size(1), weight.size(1), weight.size(0), symbols);
-    return out;
-  }
-
-  static Tensor forward(AutogradContext* ctx, const Tensor& weight, const Given& bias, const Tensor& codes,
-                        const Tensor& table, int64_t symbols) {
-    ctx->save_for_backward({codes, table});
-    ctx->set_materialize_grads(false);
-    ctx->saved_data["symbols"] = symbols;
-    ctx->saved_data["bias"] = bias.has_value();
-    return value(weight, bias, codes, table, symbols);
-  }
-
-  static variable_list backward(AutogradContext* ctx, const variable_list& upstream) {
-    variable_list gradients(5);
-    if (!upstream[0].defined()) return gradients;
-    if (ctx->needs_input_grad(0)) {
-      const Tensor u = upstream[0].contiguous();
-      const variable_list kept = ctx->get_saved_variables();
-      const Tensor &codes = kept[0], &table = kept[1];
-      if (last(u)) {
-        const Tensor gradient = at::empty({codes.size(1), table.size(1), u.size(1)}, u.options());
-        onehot_float32_chain(bytes(codes), numbers(u), numbers(table), numbers(gradient), codes.size(0), codes.size(1),
-                             table.size(1), u.size(1), ctx->saved_data["symbols"].toInt());
-        gradients[0] = gradient.permute({2, 1, 0});
-      } else {
-        gradients[0] = again("onehot_linear", u, kept, {});
-      }
-    }
-    if (ctx->saved_data["bias"].toBool() && ctx->needs_input_grad(1)) gradients[1] = upstream[0].sum(0);
-    return gradients;
-  }
-};
-
-bool fit(const Tensor& codes, const Tensor& weight, const Given& bias, const Tensor& table) {
-  if (!in_order(codes, at::kByte) || codes.dim() != 2 || !plain(weight) || weight.dim() != 3) return false;
-  if (codes.size(1) != weight.size(2) || !weight.detach().permute({2, 1, 0}).is_contiguous()) return false;
-  if (bias && !(in_order(*bias) && bias->sizes() == weight.sizes().slice(0, 1))) return false;
-  return in_order(table) && !table.requires_grad() && table.sizes().slice(1) == weight.sizes().slice(1, 1);
-}
-
-Given onehot_linear(const Tensor& codes, const Tensor& weight, const Given& bias, const Tensor& table) {
-  if (!fit(codes, weight, bias, table)) return {};
-  const int64_t symbols = codes.numel() ? onehot_largest(bytes(codes), codes.numel()) + 1 : table.size(0);
-  if (symbols > table.size(0)) return {};
-  if (asks(weight) || (bias && asks(*bias))) return OneHotNode::apply(weight, bias, codes, table, symbols);
-  return OneHotNode::value(weight, bias, codes, table, symbols);
-}
-
 }  // namespace
 
 TORCH_LIBRARY(bionn, library) {
   library.def("chain(str name, Tensor u, Tensor[] kept, float[] constants) -> Tensor");
   library.def("onehot_linear(Tensor codes, Tensor weight, Tensor? bias, Tensor table) -> Tensor?", onehot_linear);
+  library.def("linear(Tensor x, Tensor weight, Tensor? bias) -> Tensor?", linear);
   for (const Op& op : ops) {
     const std::string schema = std::string(op.name) + "(Tensor z, float[] constants) -> Tensor?";
     library.def(schema.c_str(), [at = &op - ops](const Tensor& z, at::ArrayRef<double> constants) {

@@ -1,0 +1,63 @@
+// The linear layer on one-hot sequences as a node in autograd's graph.
+#pragma once
+#include "node.h"
+
+namespace {
+
+// The linear layer on one-hot sequences: codes (N, L) below S, weight (H, A, L) laid out (L, A, H),
+// bias (H), table (S, A).
+struct OneHotNode : Function<OneHotNode> {
+  static Tensor value(const Tensor& weight, const Given& bias, const Tensor& codes, const Tensor& table,
+                      int64_t symbols) {
+    const Tensor out = at::empty({codes.size(0), weight.size(0)}, weight.options());
+    onehot_float32_value(bytes(codes), numbers(weight), numbers(table), bias ? numbers(*bias) : nullptr, numbers(out),
+                         codes.size(0), codes.size(1), weight.size(1), weight.size(0), symbols);
+    return out;
+  }
+
+  static Tensor forward(AutogradContext* ctx, const Tensor& weight, const Given& bias, const Tensor& codes,
+                        const Tensor& table, int64_t symbols) {
+    ctx->save_for_backward({codes, table});
+    ctx->set_materialize_grads(false);
+    ctx->saved_data["symbols"] = symbols;
+    ctx->saved_data["bias"] = bias.has_value();
+    return value(weight, bias, codes, table, symbols);
+  }
+
+  static variable_list backward(AutogradContext* ctx, const variable_list& upstream) {
+    variable_list gradients(5);
+    if (!upstream[0].defined()) return gradients;
+    if (ctx->needs_input_grad(0)) {
+      const Tensor u = upstream[0].contiguous();
+      const variable_list kept = ctx->get_saved_variables();
+      const Tensor &codes = kept[0], &table = kept[1];
+      if (last(u)) {
+        const Tensor gradient = at::empty({codes.size(1), table.size(1), u.size(1)}, u.options());
+        onehot_float32_chain(bytes(codes), numbers(u), numbers(table), numbers(gradient), codes.size(0), codes.size(1),
+                             table.size(1), u.size(1), ctx->saved_data["symbols"].toInt());
+        gradients[0] = gradient.permute({2, 1, 0});
+      } else {
+        gradients[0] = again("onehot_linear", u, kept, {});
+      }
+    }
+    if (ctx->saved_data["bias"].toBool() && ctx->needs_input_grad(1)) gradients[1] = upstream[0].sum(0);
+    return gradients;
+  }
+};
+
+bool fit(const Tensor& codes, const Tensor& weight, const Given& bias, const Tensor& table) {
+  if (!in_order(codes, at::kByte) || codes.dim() != 2 || !plain(weight) || weight.dim() != 3) return false;
+  if (codes.size(1) != weight.size(2) || !weight.detach().permute({2, 1, 0}).is_contiguous()) return false;
+  if (bias && !(in_order(*bias) && bias->sizes() == weight.sizes().slice(0, 1))) return false;
+  return in_order(table) && !table.requires_grad() && table.sizes().slice(1) == weight.sizes().slice(1, 1);
+}
+
+Given onehot_linear(const Tensor& codes, const Tensor& weight, const Given& bias, const Tensor& table) {
+  if (!fit(codes, weight, bias, table)) return {};
+  const int64_t symbols = codes.numel() ? onehot_largest(bytes(codes), codes.numel()) + 1 : table.size(0);
+  if (symbols > table.size(0)) return {};
+  if (asks(weight) || (bias && asks(*bias))) return OneHotNode::apply(weight, bias, codes, table, symbols);
+  return OneHotNode::value(weight, bias, codes, table, symbols);
+}
+
+}  // namespace
