@@ -238,6 +238,10 @@ def mse_loss(
         >>> mse_loss(torch.tensor([1.0, 3.0]), torch.tensor([1.0, 1.0]))
         tensor(2.)
     """
+    if weight is None:
+        output = loss_ops.compiled("squared_error", input, target, reduction, 1.0)
+        if output is not None:
+            return output
     loss_ops.check_reduction(reduction)
     input, target = _error_arguments(input, target)
     if weight is None:
@@ -259,6 +263,9 @@ def half_squared_error(input: Tensor, target: Tensor, reduction: str = "mean") -
         >>> half_squared_error(torch.tensor([3.0]), torch.tensor([1.0]))
         tensor(2.)
     """
+    output = loss_ops.compiled("squared_error", input, target, reduction, 0.5)
+    if output is not None:
+        return output
     loss_ops.check_reduction(reduction)
     return loss_ops.half_squared_error(*_error_arguments(input, target), reduction)
 
@@ -336,12 +343,16 @@ def binary_cross_entropy_with_logits(
         >>> binary_cross_entropy_with_logits(torch.tensor([0.0]), torch.tensor([1.0]))
         tensor(0.6931)
     """
+    name = "binary_cross_entropy_with_logits"
+    if weight is pos_weight is None:
+        output = loss_ops.compiled(name, input, target, reduction)
+        if output is not None:
+            return output
     loss_ops.check_reduction(reduction)
     if target.shape != input.shape:
         raise ValueError(
             f"Target size ({target.shape}) must be the same as input size ({input.shape})"
         )
-    name = "binary_cross_entropy_with_logits"
     loss_ops.check_weight(name, "weight", weight, input)
     loss_ops.check_weight(name, "pos_weight", pos_weight, input)
     input, target = _same_dtype(cast_for_loss(input), cast_for_loss(target))
@@ -378,6 +389,10 @@ def cross_entropy(
         >>> cross_entropy(torch.zeros(2, 4), torch.tensor([0, 3]))
         tensor(1.3863)
     """
+    options = cross_entropy_ops.IndexOptions(ignore_index, label_smoothing, reduction)
+    output = cross_entropy_ops.compiled(input, target, weight, options)
+    if output is not None:
+        return output
     loss_ops.check_reduction(reduction)
     cross_entropy_ops.check_classes(input, weight, label_smoothing)
     input, weight = cast_for_loss(input), cast_for_loss(weight)
@@ -390,7 +405,6 @@ def cross_entropy(
     loss_ops.check_constant("cross_entropy", "weight", weight)
     if weight is not None and weight.dtype != input.dtype:
         raise RuntimeError(f"expected weight of dtype {input.dtype} but found {weight.dtype}")
-    options = cross_entropy_ops.IndexOptions(ignore_index, label_smoothing, reduction)
     return cross_entropy_ops.cross_entropy_indices(input, target, weight, options)[0]
 
 

@@ -17,13 +17,7 @@ from torch._C import (
 
 from bionn.kernels.library import library
 
-_P, _N, _F, _D, _B = (
-    ctypes.c_void_p,
-    ctypes.c_int64,
-    ctypes.c_float,
-    ctypes.c_double,
-    ctypes.c_bool,
-)
+_P, _N, _F = ctypes.c_void_p, ctypes.c_int64, ctypes.c_float
 # the compiler's own name for it: a call of `torch.compiler.is_compiling` costs a kernel's tenth
 _is_dynamo_compiling = torch.compiler.is_dynamo_compiling
 _TYPES = (Tensor, torch.nn.Parameter)
@@ -34,13 +28,9 @@ with torch.inference_mode(False):
     _PLAIN |= {_dispatch_keys(torch.empty(0)).raw_repr()}
 _NAMES = {torch.float32: "float32", torch.float64: "float64"}
 _SIGNATURES = {
-    "loss_value": (_P, _P, _P, _N, _B, _D, _F),
-    "loss_chain": (_P, _P, _P, _P, _N, _B, _D, _F),
     "onehot_value": (_P, _P, _P, _P, _P, _N, _N, _N, _N, _N),
     "onehot_chain": (_P, _P, _P, _P, _N, _N, _N, _N, _N),
     "mutants_value": (*[_P] * 12, *[_N] * 6, _F, _F),
-    "labels_value": (_P, _P, _P, _P, _P, _N, _N, _N, _B, _B),
-    "labels_chain": (_P, _P, _P, _P, _P, _N, _N, _N, _B, _B),
 }
 
 
@@ -86,75 +76,6 @@ def _plain(tensor: Tensor, dtype: torch.dtype) -> bool:
         and _dispatch_keys(tensor).raw_repr() in _PLAIN
         and tensor.is_contiguous()
     )
-
-
-def loss_value(
-    name: str, y: Tensor, target: Tensor, reduction: str, constant: float = 0.0
-) -> Tensor:
-    """An elementwise loss of tensors of one shape: each, or their sum or mean."""
-    reduced = reduction != "none"
-    loss = y.new_empty(()) if reduced else torch.empty_like(y)
-    factor, n = _factor(y, reduction), y.numel()
-    pointers = y.data_ptr(), target.data_ptr(), loss.data_ptr()
-    _function("loss_value", name)(*pointers, n, reduced, factor, constant)
-    return loss
-
-
-def loss_chain(
-    name: str, grad: Tensor, y: Tensor, target: Tensor, reduction: str, constant: float = 0.0
-) -> Tensor:
-    """dJ/dy of the same loss for its upstream gradient."""
-    slope = torch.empty_like(y)
-    pointers = grad.data_ptr(), y.data_ptr(), target.data_ptr(), slope.data_ptr()
-    options = y.numel(), reduction != "none", _factor(y, reduction), constant
-    _function("loss_chain", name)(*pointers, *options)
-    return slope
-
-
-def _factor(values: Tensor, reduction: str) -> float:
-    if reduction != "mean":
-        return 1.0
-    return 1 / values.numel() if values.numel() else float("nan")
-
-
-def takes_indices(target: Tensor) -> bool:
-    """Whether class indices are as the kernels read them: contiguous int64 of the CPU."""
-    return (
-        target.dtype is torch.int64
-        and target.is_cpu
-        and type(target) is Tensor
-        and target.is_contiguous()
-    )
-
-
-def cross_entropy_value(
-    z: Tensor, target: Tensor, weight: Tensor | None, ignore_index: int, reduction: str
-) -> tuple[Tensor, Tensor]:
-    """Loss and log-probabilities of logits ``(N, C)`` and class indices ``(N,)`` in [0, C)."""
-    log_y = torch.empty_like(z)
-    loss = z.new_empty(() if reduction != "none" else len(z))
-    weights = None if weight is None else weight.data_ptr()
-    pointers = z.data_ptr(), target.data_ptr(), weights, log_y.data_ptr(), loss.data_ptr()
-    options = ignore_index, reduction != "none", reduction == "mean"
-    _function("labels_value", "cross_entropy")(*pointers, *z.shape, *options)
-    return loss, log_y
-
-
-def cross_entropy_chain(
-    u: Tensor,
-    log_y: Tensor,
-    target: Tensor,
-    weight: Tensor | None,
-    ignore_index: int,
-    reduction: str,
-) -> Tensor:
-    """dJ/dz of the same for its upstream gradient u, from the log-probabilities."""
-    d = torch.empty_like(log_y)
-    weights = None if weight is None else weight.data_ptr()
-    pointers = u.data_ptr(), log_y.data_ptr(), target.data_ptr(), weights, d.data_ptr()
-    options = ignore_index, reduction != "none", reduction == "mean"
-    _function("labels_chain", "cross_entropy")(*pointers, *log_y.shape, *options)
-    return d
 
 
 def takes_codes(codes: Tensor, symbols: int) -> bool:

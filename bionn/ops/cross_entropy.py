@@ -12,8 +12,9 @@ import torch
 from torch import Tensor
 from torch.autograd import Function
 
-from bionn.kernels import cpu
+from bionn.kernels import nodes
 from bionn.ops.base import FunctionPair, forward_rule, readable, refuse_tangent, save, widen
+from bionn.ops.losses import REDUCTIONS
 from bionn.ops.softmax import stable_log_softmax
 
 
@@ -136,11 +137,32 @@ def _log_softmax_tangent(tangent: Tensor, log_y: Tensor, dim: int) -> Tensor:
     return tangent - (log_y.exp() * tangent).sum(dim, keepdim=True)
 
 
-def _fused(options: IndexOptions, target: Tensor, weight: Tensor | None, *rows: Tensor) -> bool:
-    """Whether the kernels compute this: plain labels of logits ``(N, C)``."""
-    each = rows if weight is None else (*rows, weight)
-    plain = options.label_smoothing == 0 and rows[0].dim() == 2
-    return plain and cpu.takes_indices(target) and cpu.takes(*each)
+def _index_slope(
+    grad: Tensor, log_y: Tensor, target: Tensor, weight: Tensor | None, options: IndexOptions
+) -> Tensor:
+    """dJ/dz from log y."""
+    dim = class_dim(log_y)
+    y = log_y.exp()
+    labels = _labels(target, weight, log_y, options.ignore_index)
+    scale = widen(grad)
+    if options.reduction == "mean":
+        scale = scale / labels.weight.sum()
+    # dJ/dz_k = (1 - s) w_t (y_k - [k = t]); at the label y_t - 1 = expm1(log y_t), which
+    # keeps its digits where the answer is right and y_t near 1
+    at_label = torch.expm1(log_y.gather(dim, labels.index))
+    # (an ignored position gets 0 even from the mean of none, whose scale is 1/0)
+    each = torch.where(labels.valid, labels.weight * scale, 0).unsqueeze(dim)
+    each = each * (1 - options.label_smoothing)
+    slope = y.scatter(dim, labels.index, at_label) * each
+    if options.label_smoothing == 0:
+        return slope
+    # and s/C (y_k sum_c w_c - w_k) from the smoothing
+    classes = _per_class(weight, log_y)
+    share = options.label_smoothing / log_y.shape[dim]
+    each = torch.where(labels.valid, scale * share, 0).unsqueeze(dim)
+    if classes is None:
+        return slope + (y * log_y.shape[dim] - 1) * each
+    return slope + (y * classes.sum() - classes) * each
 
 
 class CrossEntropyIndicesReverse(Function):
@@ -153,9 +175,6 @@ class CrossEntropyIndicesReverse(Function):
         input: Tensor, target: Tensor, weight: Tensor | None, options: IndexOptions
     ) -> tuple[Tensor, Tensor]:
         """Return the loss and the log-probabilities."""
-        if _fused(options, target, weight, input):
-            constants = (options.ignore_index, options.reduction)
-            return cpu.cross_entropy_value(input, target, weight, *constants)
         log_y = stable_log_softmax(widen(input), class_dim(input))
         labels = _labels(target, weight, log_y, options.ignore_index)
         return _index_loss(log_y, labels, weight, options).to(input.dtype), log_y.to(input.dtype)
@@ -171,37 +190,12 @@ class CrossEntropyIndicesReverse(Function):
         """Return dJ/dz."""
         grad, grad_log = grad_outputs
         log_y, target, weight = ctx.saved_tensors
-        options, dim = ctx.options, class_dim(log_y)
-        if grad_log is None and grad is not None and _fused(options, target, weight, log_y, grad):
-            constants = (options.ignore_index, options.reduction)
-            slope = cpu.cross_entropy_chain(grad, log_y, target, weight, *constants)
-            return slope, None, None, None
         log_wide = widen(log_y)
-        y = log_wide.exp()
         slope = None
         if grad is not None:
-            labels = _labels(target, weight, log_wide, options.ignore_index)
-            scale = widen(grad)
-            if options.reduction == "mean":
-                scale = scale / labels.weight.sum()
-            # dJ/dz_k = (1 - s) w_t (y_k - [k = t]); at the label y_t - 1 = expm1(log y_t), which
-            # keeps its digits where the answer is right and y_t near 1
-            at_label = torch.expm1(log_wide.gather(dim, labels.index))
-            # (an ignored position gets 0 even from the mean of none, whose scale is 1/0)
-            each = torch.where(labels.valid, labels.weight * scale, 0).unsqueeze(dim)
-            each = each * (1 - options.label_smoothing)
-            slope = y.scatter(dim, labels.index, at_label) * each
-            if options.label_smoothing > 0:
-                # and s/C (y_k sum_c w_c - w_k) from the smoothing
-                classes = _per_class(weight, log_wide)
-                share = options.label_smoothing / log_y.shape[dim]
-                each = torch.where(labels.valid, scale * share, 0).unsqueeze(dim)
-                if classes is None:
-                    slope = slope + (y * log_y.shape[dim] - 1) * each
-                else:
-                    slope = slope + (y * classes.sum() - classes) * each
+            slope = _index_slope(grad, log_wide, target, weight, ctx.options)
         if grad_log is not None:
-            through_log = _log_softmax_chain(widen(grad_log), y, dim)
+            through_log = _log_softmax_chain(widen(grad_log), log_wide.exp(), class_dim(log_y))
             slope = through_log if slope is None else slope + through_log
         return None if slope is None else slope.to(log_y.dtype), None, None, None
 
@@ -331,3 +325,25 @@ cross_entropy_indices = FunctionPair(CrossEntropyIndicesReverse, CrossEntropyInd
 cross_entropy_probabilities = FunctionPair(
     CrossEntropyProbabilitiesReverse, CrossEntropyProbabilities
 )
+
+
+def _index_chain(u: Tensor, log_y: Tensor, target: Tensor, *others: Any) -> Tensor:
+    *weight, ignore_index, reduction = others
+    options = IndexOptions(int(ignore_index), 0.0, REDUCTIONS[int(reduction)])
+    return _index_slope(u, log_y, target, weight[0] if weight else None, options)
+
+
+nodes.define_chain("cross_entropy", _index_chain)
+
+
+def compiled(
+    input: Tensor, target: Tensor, weight: Tensor | None, options: IndexOptions
+) -> Tensor | None:
+    """Apply the loss by the library's op, or give None: where it is not for that, or an index is none.
+
+    It takes float32 of the CPU: logits ``(N, C)``, and class indices ``(N,)``, int64, unsmoothed.
+    """
+    if options.reduction not in REDUCTIONS or options.label_smoothing or not nodes.reachable():
+        return None
+    reduction = REDUCTIONS.index(options.reduction)
+    return nodes.apply("cross_entropy", (input, target, weight), options.ignore_index, reduction)

@@ -11,7 +11,7 @@ import torch
 from torch import Tensor
 from torch.autograd import Function
 
-from bionn.kernels import cpu
+from bionn.kernels import nodes
 from bionn.ops.base import (
     FunctionPair,
     forward_rule,
@@ -22,13 +22,15 @@ from bionn.ops.base import (
     widen,
 )
 
+REDUCTIONS = ("none", "mean", "sum")
+"""As torch numbers them, and ops of the library."""
 _LOG_FLOOR = -100.0
 _VARIANCE_FLOOR = 1e-12
 
 
 def check_reduction(reduction: str) -> None:
     """Raise ValueError, as torch does, for an unknown reduction."""
-    if reduction not in ("none", "mean", "sum"):
+    if reduction not in REDUCTIONS:
         raise ValueError(f"{reduction} is not a valid value for reduction")
 
 
@@ -75,6 +77,36 @@ def spread_gradient(grad: Tensor, values: Tensor, reduction: str) -> Tensor:
     return grad / values.numel() if reduction == "mean" else grad
 
 
+def compiled(
+    name: str, input: Tensor, target: Tensor, reduction: str, constant: float = 0.0
+) -> Tensor | None:
+    """Apply a loss by the library's op of that name, or give None where it is not for that.
+
+    It takes float32 of the CPU, of one shape.
+    """
+    if reduction not in REDUCTIONS or not nodes.reachable():
+        return None
+    return nodes.apply(name, (input, target), REDUCTIONS.index(reduction), constant)
+
+
+def _squared_error_slope(
+    grad: Tensor, input: Tensor, target: Tensor, reduction: str, factor: float
+) -> Tensor:
+    # dJ/dy = 2 factor (y - y*),  dJ/dy* = -dJ/dy
+    error = widen(input) - widen(target)
+    scale = spread_gradient(widen(grad), error, reduction) * (2 * factor)
+    return (error * scale).to(input.dtype)
+
+
+def _squared_error_chain(u: Tensor, *kept: Any) -> Tensor:
+    input, target, reduction, factor = kept
+    return _squared_error_slope(u, input, target, REDUCTIONS[int(reduction)], factor)
+
+
+nodes.define_chain("squared_error", _squared_error_chain)
+nodes.define_chain("squared_error_target", lambda *args: -_squared_error_chain(*args))
+
+
 def _squared_error(name: str, factor: float) -> FunctionPair:
     """Make the pair of ``factor * (y - y*)^2``."""
 
@@ -83,8 +115,6 @@ def _squared_error(name: str, factor: float) -> FunctionPair:
 
         @staticmethod
         def forward(input: Tensor, target: Tensor, reduction: str) -> Tensor:
-            if input.shape == target.shape and cpu.takes(input, target):
-                return cpu.loss_value("squared_error", input, target, reduction, factor)
             error = widen(input) - widen(target)
             return reduce_loss(error * error * factor, reduction).to(input.dtype)
 
@@ -100,14 +130,7 @@ def _squared_error(name: str, factor: float) -> FunctionPair:
             grad_input = grad_target = None
             if grad is None:
                 return None, None, None
-            # dJ/dy = 2 factor (y - y*),  dJ/dy* = -dJ/dy
-            if input.shape == target.shape and cpu.takes(grad, input, target):
-                options = (ctx.reduction, factor)
-                slope = cpu.loss_chain("squared_error", grad, input, target, *options)
-            else:
-                error = widen(input) - widen(target)
-                scale = spread_gradient(widen(grad), error, ctx.reduction) * (2 * factor)
-                slope = (error * scale).to(input.dtype)
+            slope = _squared_error_slope(grad, input, target, ctx.reduction, factor)
             if ctx.needs_input_grad[0]:
                 grad_input = sum_to_shape(slope, input.shape)
             if ctx.needs_input_grad[1]:
@@ -144,13 +167,10 @@ def _binary_loss(
     loss: _Formula,
     by_input: _Formula,
     by_target: _Formula,
-    *,
-    kernel: str | None = None,
 ) -> FunctionPair:
     """Make the pair of a weighted loss of (input, target, extra) from its partial derivatives.
 
     ``weight`` scales each element; ``extra`` is a further constant of the formula or None.
-    ``kernel`` names the same loss, without those two, in `bionn.kernels`.
     """
 
     def weighted(values: Tensor, weight: Tensor | None) -> Tensor:
@@ -167,8 +187,6 @@ def _binary_loss(
             extra: Tensor | None,
             reduction: str,
         ) -> Tensor:
-            if kernel and weight is extra is None and cpu.takes(input, target):
-                return cpu.loss_value(kernel, input, target, reduction)
             values = weighted(loss(widen(input), widen(target), extra), weight)
             return reduce_loss(values, reduction).to(input.dtype)
 
@@ -187,10 +205,7 @@ def _binary_loss(
             z, goal = widen(input), widen(target)
             scale = weighted(spread_gradient(widen(grad), input, ctx.reduction), weight)
             if ctx.needs_input_grad[0]:
-                if kernel and weight is extra is None and cpu.takes(grad, input, target):
-                    grad_input = cpu.loss_chain(kernel, grad, input, target, ctx.reduction)
-                else:
-                    grad_input = (by_input(z, goal, extra) * scale).to(input.dtype)
+                grad_input = (by_input(z, goal, extra) * scale).to(input.dtype)
             if ctx.needs_input_grad[1]:
                 grad_target = (by_target(z, goal, extra) * scale).to(target.dtype)
             return grad_input, grad_target, None, None, None
@@ -264,5 +279,16 @@ def _logits_by_target(z: Tensor, target: Tensor, pos_weight: Tensor | None) -> T
 
 binary_cross_entropy = _binary_loss("BinaryCrossEntropy", _bce, _bce_by_input, _bce_by_target)
 binary_cross_entropy_with_logits = _binary_loss(
-    "BinaryCrossEntropyWithLogits", _logits, _logits_by_input, _logits_by_target, kernel="logits"
+    "BinaryCrossEntropyWithLogits", _logits, _logits_by_input, _logits_by_target
 )
+
+
+def _define_chain(name: str, partial: _Formula) -> None:
+    def chain(u: Tensor, z: Tensor, target: Tensor, reduction: float, _: float) -> Tensor:
+        return partial(z, target, None) * spread_gradient(u, z, REDUCTIONS[int(reduction)])
+
+    nodes.define_chain(name, chain)
+
+
+_define_chain("binary_cross_entropy_with_logits", _logits_by_input)
+_define_chain("binary_cross_entropy_with_logits_target", _logits_by_target)

@@ -26,6 +26,8 @@ float* numbers(const Tensor& tensor) { return static_cast<float*>(tensor.data_pt
 
 uint32_t* words(const Tensor& tensor) { return static_cast<uint32_t*>(tensor.data_ptr()); }
 
+int64_t* indices(const Tensor& tensor) { return static_cast<int64_t*>(tensor.data_ptr()); }
+
 uint8_t* bytes(const Tensor& tensor) { return static_cast<uint8_t*>(tensor.data_ptr()); }
 
 // Whether a tensor holds its own numbers, on the CPU.

@@ -8,6 +8,7 @@
 #include <string>
 
 #include "linear_node.h"
+#include "loss_nodes.h"
 #include "node.h"
 #include "onehot_node.h"
 
@@ -127,6 +128,14 @@ TORCH_LIBRARY(bionn, library) {
   library.def("chain(str name, Tensor u, Tensor[] kept, float[] constants) -> Tensor");
   library.def("onehot_linear(Tensor codes, Tensor weight, Tensor? bias, Tensor table) -> Tensor?", onehot_linear);
   library.def("linear(Tensor x, Tensor weight, Tensor? bias) -> Tensor?", linear);
+  library.def("cross_entropy(Tensor z, Tensor target, Tensor? weight, int ignored, int reduction) -> Tensor?",
+              cross_entropy);
+  for (const Loss& each : losses) {
+    const std::string schema = std::string(each.name) + "(Tensor y, Tensor target, int reduction, float c) -> Tensor?";
+    library.def(schema.c_str(), [at = &each - losses](const Tensor& y, const Tensor& target, int64_t reduction, double c) {
+      return loss(at, y, target, reduction, c);
+    });
+  }
   for (const Op& op : ops) {
     const std::string schema = std::string(op.name) + "(Tensor z, float[] constants) -> Tensor?";
     library.def(schema.c_str(), [at = &op - ops](const Tensor& z, at::ArrayRef<double> constants) {

@@ -20,6 +20,17 @@ typedef void RowsChain(const float* u, const float* y, float* d, int64_t rows, i
 RowsValue softmax_value, log_softmax_value;
 RowsChain softmax_chain, log_softmax_chain;
 
+typedef void LossValue(const float* y, const float* t, float* out, int64_t n, bool reduced, double factor, float c);
+typedef void LossChain(const float* g, const float* y, const float* t, float* out, int64_t n, bool reduced,
+                       double factor, float c);
+LossValue squared_error_value, logits_value;
+LossChain squared_error_chain, logits_chain;
+
+void cross_entropy_value(const float* z, const int64_t* target, const float* w, float* log_y, float* out,
+                         int64_t rows, int64_t classes, int64_t ignored, bool reduced, bool mean);
+void cross_entropy_chain(const float* g, const float* log_y, const int64_t* target, const float* w, float* d,
+                         int64_t rows, int64_t classes, int64_t ignored, bool reduced, bool mean);
+
 int64_t onehot_largest(const uint8_t* codes, int64_t n);
 void onehot_float32_value(const uint8_t* codes, const float* weight, const float* table, const float* bias,
                           float* out, int64_t samples, int64_t length, int64_t letters, int64_t outputs,
