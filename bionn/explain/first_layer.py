@@ -9,6 +9,7 @@ import torch
 from torch import Tensor
 
 from bionn import nn
+from bionn.models.at_once import hooked
 from bionn.models.mlp import MLP
 from bionn.models.single import LinearRegression, LogisticRegression, SoftmaxRegression
 
@@ -77,8 +78,3 @@ def _flattens(module: torch.nn.Module) -> bool:
         (1, -1),
         (1, 2),
     )
-
-
-def hooked(module: torch.nn.Module) -> bool:
-    """Whether calling the module does more than its forward."""
-    return bool(module._forward_hooks or module._forward_pre_hooks or "forward" in vars(module))

@@ -17,8 +17,9 @@ from torch import Tensor
 from bionn import functional as F
 from bionn import nn
 from bionn.explain.attribution import at_rest
-from bionn.explain.first_layer import LINEAR, FirstLayer, first_layer, hooked
+from bionn.explain.first_layer import LINEAR, FirstLayer, first_layer
 from bionn.kernels import cpu
+from bionn.models.at_once import hooked
 from bionn.models.layers import takes_codes
 from bionn.sequences.onehot import one_hot
 

@@ -42,6 +42,21 @@ def apply(name: str, tensors: tuple[Tensor | None, ...], *options: Any) -> Tenso
     return None if operation is None else operation(*tensors, *options)
 
 
+def apply_lists(
+    name: str, tensors: tuple[Tensor | None, ...], lists: tuple[list[Tensor], ...], *options: Any
+) -> Tensor | None:
+    """The output of an op that takes lists of tensors behind others, or None as in `apply`."""
+    for each in lists:
+        for tensor in each:
+            if type(tensor) not in _TYPES:
+                return None
+    for tensor in tensors:
+        if type(tensor) not in _TYPES:
+            return None
+    operation = _operation(name)
+    return None if operation is None else operation(*tensors, *lists, *options)
+
+
 @functools.cache
 def _operation(name: str) -> Callable[..., Tensor | None] | None:
     if library() is None:

@@ -9,6 +9,7 @@ import torch
 from torch import Tensor
 
 from bionn.errors import InputError
+from bionn.models.at_once import at_once
 from bionn.models.layers import (
     ACTIVATIONS,
     InFeatures,
@@ -93,11 +94,14 @@ class MLP(torch.nn.Module):
 
     def forward(self, input: Tensor) -> Tensor:
         """Logits ``(N, out_features)``."""
-        first, *rest = self.layers
         if self.training and self.input_dropout:
+            first, *rest = self.layers
             hidden = with_input_dropout(first, input, self.input_dropout)
         else:
-            hidden = first(input)
+            output = at_once(self.layers, input)
+            if output is not None:
+                return output
+            hidden, rest = input, self.layers
         for layer in rest:
             hidden = layer(hidden)
         return hidden

@@ -25,9 +25,17 @@ using namespace bionn;
     });                                                                                        \
   }
 
-// An activation of two slopes, the upper of which is 1: the chain rule wants but a bit an element.
+// An activation of two slopes, the upper of which is 1: the chain rule wants but a bit an element, or the
+// output, which lies on the same side of the kink as the input if the lower slope is not negative.
 #define SWITCH(name, upper, lower)                                                             \
   VALUE(name, (upper) ? z : lower(z, a))                                                       \
+  BIONN_API void name##_chain(const float* upstream, const float* kept, float* out, int64_t n, \
+                              float a, float) {                                                \
+    each(n, [=](int64_t i) {                                                                   \
+      const float u = upstream[i], z = kept[i];                                                \
+      out[i] = (upper) ? u : lower(u, a);                                                      \
+    });                                                                                        \
+  }                                                                                            \
   BIONN_API void name##_switch_value(const float* in, float* out, uint32_t* bits, int64_t n,   \
                                      float a) {                                                \
     each_with_bit(n, in, out, bits, [=](Floats z, Words& words, uint32_t bit) {                \

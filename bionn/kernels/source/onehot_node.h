@@ -15,6 +15,14 @@ struct OneHotNode : Function<OneHotNode> {
     return out;
   }
 
+  static Tensor by_weight(const Tensor& upstream, const Tensor& codes, const Tensor& table, int64_t symbols) {
+    const Tensor u = upstream.contiguous();
+    const Tensor gradient = at::empty({codes.size(1), table.size(1), u.size(1)}, u.options());
+    onehot_float32_chain(bytes(codes), numbers(u), numbers(table), numbers(gradient), codes.size(0), codes.size(1),
+                         table.size(1), u.size(1), symbols);
+    return gradient.permute({2, 1, 0});
+  }
+
   static Tensor forward(AutogradContext* ctx, const Tensor& weight, const Given& bias, const Tensor& codes,
                         const Tensor& table, int64_t symbols) {
     ctx->save_for_backward({codes, table});
@@ -28,14 +36,11 @@ struct OneHotNode : Function<OneHotNode> {
     variable_list gradients(5);
     if (!upstream[0].defined()) return gradients;
     if (ctx->needs_input_grad(0)) {
-      const Tensor u = upstream[0].contiguous();
+      const Tensor& u = upstream[0];
       const variable_list kept = ctx->get_saved_variables();
       const Tensor &codes = kept[0], &table = kept[1];
       if (last(u)) {
-        const Tensor gradient = at::empty({codes.size(1), table.size(1), u.size(1)}, u.options());
-        onehot_float32_chain(bytes(codes), numbers(u), numbers(table), numbers(gradient), codes.size(0), codes.size(1),
-                             table.size(1), u.size(1), ctx->saved_data["symbols"].toInt());
-        gradients[0] = gradient.permute({2, 1, 0});
+        gradients[0] = by_weight(u, codes, table, ctx->saved_data["symbols"].toInt());
       } else {
         gradients[0] = again("onehot_linear", u, kept, {});
       }
@@ -52,9 +57,14 @@ bool fit(const Tensor& codes, const Tensor& weight, const Given& bias, const Ten
   return in_order(table) && !table.requires_grad() && table.sizes().slice(1) == weight.sizes().slice(1, 1);
 }
 
+// Codes are below this many.
+int64_t symbols_of(const Tensor& codes, const Tensor& table) {
+  return codes.numel() ? onehot_largest(bytes(codes), codes.numel()) + 1 : table.size(0);
+}
+
 Given onehot_linear(const Tensor& codes, const Tensor& weight, const Given& bias, const Tensor& table) {
   if (!fit(codes, weight, bias, table)) return {};
-  const int64_t symbols = codes.numel() ? onehot_largest(bytes(codes), codes.numel()) + 1 : table.size(0);
+  const int64_t symbols = symbols_of(codes, table);
   if (symbols > table.size(0)) return {};
   if (asks(weight) || (bias && asks(*bias))) return OneHotNode::apply(weight, bias, codes, table, symbols);
   return OneHotNode::value(weight, bias, codes, table, symbols);

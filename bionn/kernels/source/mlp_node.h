@@ -1,0 +1,152 @@
+// A whole multi-layer perceptron as one node in autograd's graph: layers with an activation between them.
+//
+// What a layer gives is activated where it lies, and so is the gradient on its way back: a hidden layer is
+// written once and read when it is needed, and what autograd costs is paid once.
+#pragma once
+#include <algorithm>
+
+#include "elementwise_node.h"
+#include "onehot_node.h"
+#include "products.h"
+
+namespace {
+
+// The first layer takes codes (N, L) and has a weight (H, A, L) laid out (L, A, H), or features (N, F); all
+// others have weights (out, in). There is a bias (out) for each layer, or for none.
+struct Perceptron {
+  Tensor input;
+  std::vector<Tensor> weights, biases;
+  Given table;      // of codes
+  int64_t symbols;  // in use
+
+  Given bias(size_t layer) const { return biases.empty() ? Given() : Given(biases[layer]); }
+
+  Tensor value(size_t layer, const Tensor& x) const {
+    if (layer || !table) return linear_value(x, weights[layer], bias(layer));
+    return OneHotNode::value(weights[0], bias(0), input, *table, symbols);
+  }
+
+  Tensor by_weight(size_t layer, const Tensor& u, const Tensor& x) const {
+    return layer || !table ? linear_by_weight(u, x) : OneHotNode::by_weight(u, input, *table, symbols);
+  }
+};
+
+struct MlpNode : Function<MlpNode> {
+  static Tensor value(const Perceptron& net, const Op& op, float a, float b, variable_list* kept) {
+    at::AutoDispatchBelowADInplaceOrView within;  // a node of ours stands for all that is called
+    Tensor y = net.input;
+    for (size_t layer = 0;; ++layer) {
+      const Tensor z = net.value(layer, y);
+      if (layer + 1 == net.weights.size()) return z;
+      y = kept && op.keeps == Keeps::input ? at::empty_like(z) : z;
+      op.value(z, y, a, b);
+      if (kept) kept->push_back(y);
+      if (kept && op.keeps == Keeps::input) kept->push_back(z);
+    }
+  }
+
+  static Tensor forward(AutogradContext* ctx, const Tensor& input, at::TensorList weights, at::TensorList biases,
+                        const Given& table, int64_t symbols, int64_t at, const Constants& constants) {
+    const Perceptron net{input, weights.vec(), biases.vec(), table, symbols};
+    variable_list kept{input, table ? *table : Tensor()};
+    kept.insert(kept.end(), weights.begin(), weights.end());
+    kept.insert(kept.end(), biases.begin(), biases.end());
+    const Tensor out = value(net, ops[at], constant(constants, 0), constant(constants, 1), &kept);
+    ctx->save_for_backward(kept);
+    ctx->set_materialize_grads(false);
+    ctx->saved_data["layers"] = static_cast<int64_t>(weights.size());
+    ctx->saved_data["bias"] = !biases.empty();
+    ctx->saved_data["symbols"] = symbols;
+    ctx->saved_data["op"] = at;
+    ctx->saved_data["constants"] = constants;
+    return out;
+  }
+
+  // In the order of the arguments: the input's, each weight's, each bias's, and none for the other four.
+  static variable_list backward(AutogradContext* ctx, const variable_list& upstream) {
+    const size_t layers = ctx->saved_data["layers"].toInt(), biases = ctx->saved_data["bias"].toBool() ? layers : 0;
+    variable_list gradients(1 + layers + biases + 4);
+    if (!upstream[0].defined()) return gradients;
+    const variable_list kept = ctx->get_saved_variables();
+    const auto first = kept.begin() + 2, hidden = first + layers + biases;
+    const Given table = kept[1].defined() ? Given(kept[1]) : Given();
+    const Perceptron net{kept[0], {first, first + layers}, {first + layers, hidden}, table,
+                         ctx->saved_data["symbols"].toInt()};
+    const int64_t at = ctx->saved_data["op"].toInt();
+    const Op& op = ops[at];
+    const Constants constants = ctx->saved_data["constants"].toDoubleVector();
+    const bool numbers_only = last(upstream[0]) && std::all_of(kept.begin(), kept.end(), [](const Tensor& each) {
+      return !each.defined() || plain(each, each.scalar_type());
+    });
+    if (!numbers_only) {
+      variable_list arguments(kept.begin(), hidden);
+      if (!table) arguments.erase(arguments.begin() + 1);
+      for (size_t which = 0; which < 1 + layers + biases; ++which) {
+        if (!ctx->needs_input_grad(which)) continue;
+        Constants all{static_cast<double>(which), static_cast<double>(layers), double(table.has_value())};
+        all.insert(all.end(), constants.begin(), constants.end());
+        gradients[which] = again(("mlp_" + std::string(op.name)).c_str(), upstream[0], arguments, all);
+      }
+      return gradients;
+    }
+    const size_t each = op.keeps == Keeps::input ? 2 : 1;  // tensors kept of a hidden layer
+    // nothing is asked of layers below the first that learns
+    size_t lowest = 0;
+    while (lowest < layers && !asked(ctx, lowest, layers, biases)) ++lowest;
+    Tensor u = upstream[0];
+    for (size_t layer = layers; layer-- > lowest;) {
+      const Tensor x = layer ? hidden[(layer - 1) * each] : net.input;
+      if (ctx->needs_input_grad(1 + layer)) gradients[1 + layer] = net.by_weight(layer, u, x);
+      if (biases && ctx->needs_input_grad(1 + layers + layer)) gradients[1 + layers + layer] = at::sum(u, 0);
+      if (layer == lowest && (layer || !ctx->needs_input_grad(0))) break;
+      u = linear_by_input(u, net.weights[layer]);
+      if (!layer) break;
+      const Tensor& known = hidden[(layer - 1) * each + each - 1];
+      const float a = constant(constants, 0), b = constant(constants, 1);
+      if (op.keeps == Keeps::bits) op.chain_of_output(numbers(u), numbers(known), numbers(u), u.numel(), a, b);
+      else op.chain(u, known, u, a, b);
+    }
+    if (ctx->needs_input_grad(0)) gradients[0] = u;
+    return gradients;
+  }
+
+  static bool asked(AutogradContext* ctx, size_t layer, size_t layers, size_t biases) {
+    return (!layer && ctx->needs_input_grad(0)) || ctx->needs_input_grad(1 + layer) ||
+           (biases && ctx->needs_input_grad(1 + layers + layer));
+  }
+};
+
+const Op* op_named(c10::string_view name) {
+  const auto found = std::find_if(std::begin(ops), std::end(ops), [&](const Op& op) { return name == op.name; });
+  return found == std::end(ops) ? nullptr : found;
+}
+
+// input, weights and biases as told above, or nothing if they are not so.
+Given mlp(const Tensor& input, const Given& table, at::TensorList weights, at::TensorList biases,
+          c10::string_view activation, at::ArrayRef<double> constants) {
+  const Op* op = op_named(activation);
+  if (!op || weights.empty() || (!biases.empty() && biases.size() != weights.size())) return {};
+  const auto bias = [&](size_t layer) { return biases.empty() ? Given() : Given(biases[layer]); };
+  int64_t symbols = 0;
+  if (table) {
+    if (!fit(input, weights[0], bias(0), *table)) return {};
+    symbols = symbols_of(input, *table);
+    if (symbols > table->size(0)) return {};
+  } else if (input.dim() != 2 || !fit(input, weights[0], bias(0))) {
+    return {};
+  }
+  bool wanted = asks(input) || asks(weights[0]);
+  for (size_t layer = 1; layer < weights.size(); ++layer) {
+    const Tensor& weight = weights[layer];
+    if (!plain(weight) || weight.dim() != 2 || weight.size(1) != weights[layer - 1].size(0)) return {};
+    if (!biases.empty() && !(plain(biases[layer]) && biases[layer].sizes() == weight.sizes().slice(0, 1))) return {};
+    wanted |= asks(weight);
+  }
+  for (const Tensor& each : biases) wanted |= asks(each);
+  const int64_t at = op - ops;
+  if (wanted) return MlpNode::apply(input, weights, biases, table, symbols, at, constants.vec());
+  return MlpNode::value({input, weights.vec(), biases.vec(), table, symbols}, *op, constant(constants, 0),
+                        constant(constants, 1), nullptr);
+}
+
+}  // namespace

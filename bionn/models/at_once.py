@@ -1,0 +1,85 @@
+"""A chain of layers applied by one op, where calling each would do nothing more."""
+
+from __future__ import annotations
+
+import torch
+from torch import Tensor
+from torch.nn.modules.module import _has_any_global_hook
+
+from bionn.kernels import nodes
+from bionn.nn.activation import ELU, GELU, LeakyReLU, ReLU, Sigmoid, SiLU, Softplus, Tanh
+from bionn.nn.linear import Linear, OneHotLinear
+from bionn.ops import mlp
+
+_CONSTANTS: dict[type[torch.nn.Module], tuple[str, tuple[str, ...]]] = {
+    ReLU: ("relu", ()),
+    LeakyReLU: ("leaky_relu", ("negative_slope",)),
+    Sigmoid: ("sigmoid", ()),
+    Tanh: ("tanh", ()),
+    ELU: ("elu", ("alpha",)),
+    Softplus: ("softplus", ("beta", "threshold")),
+    GELU: ("gelu", ()),
+    SiLU: ("silu", ()),
+}
+"""Of each activation module, the op's name for it and the attributes that are its constants."""
+
+
+def at_once(layers: torch.nn.ModuleList, input: Tensor) -> Tensor | None:
+    """Apply linear layers with an activation between them by one op.
+
+    Args:
+        layers: ``OneHotLinear`` or ``Linear``, an activation, maybe dropout, ``Linear``, and so on.
+        input: codes ``(N, L)`` or features ``(N, F)``.
+
+    Returns:
+        ``(N, out)``; None where each layer is to be called: one has hooks, drops units or is of
+        another kind, something is traced or transformed, or the op is not for such tensors.
+    """
+    if not nodes.reachable() or _has_any_global_hook():
+        return None
+    weights: list[Tensor] = []
+    biases: list[Tensor] = []
+    activation: torch.nn.Module | None = None
+    activated = 0
+    table = None
+    for layer in layers._modules.values():
+        if layer is None or hooked(layer):
+            return None
+        kind = type(layer)
+        if kind is Linear or kind is OneHotLinear:
+            if len(weights) != activated:
+                return None
+            parameters = layer._parameters
+            weight, bias = parameters["weight"], parameters["bias"]
+            if weight is None:
+                return None
+            weights.append(weight)
+            if bias is not None:
+                biases.append(bias)
+            if kind is OneHotLinear:
+                table = layer._buffers["table"]
+        elif kind in _CONSTANTS and (activation is None or type(activation) is kind):
+            activation = layer
+            activated += 1
+        elif kind is not torch.nn.Dropout or layer.training:
+            return None
+    if activation is None or len(weights) != activated + 1:
+        return None
+    if biases and len(biases) != len(weights):
+        return None
+    name, constants = _CONSTANTS[type(activation)]
+    if getattr(activation, "approximate", "none") == "tanh":
+        name = "gelu_tanh"
+    values = tuple(getattr(activation, each) for each in constants)
+    return mlp.compiled(input, weights, biases, name, values, table=table)
+
+
+def hooked(module: torch.nn.Module) -> bool:
+    """Whether calling the module does more than its forward, now or when it is differentiated."""
+    return bool(
+        module._forward_hooks
+        or module._forward_pre_hooks
+        or module._backward_hooks
+        or module._backward_pre_hooks
+        or "forward" in vars(module)
+    )
