@@ -38,8 +38,8 @@ def apply(name: str, tensors: tuple[Tensor | None, ...], *options: Any) -> Tenso
     for tensor in tensors:
         if type(tensor) not in _TYPES:  # what a subclass stands for, its own code knows
             return None
-    operation = _operation(name)
-    return None if operation is None else operation(*tensors, *options)
+    found = operation(name)
+    return None if found is None else found(*tensors, *options)
 
 
 def apply_lists(
@@ -53,12 +53,13 @@ def apply_lists(
     for tensor in tensors:
         if type(tensor) not in _TYPES:
             return None
-    operation = _operation(name)
-    return None if operation is None else operation(*tensors, *lists, *options)
+    found = operation(name)
+    return None if found is None else found(*tensors, *lists, *options)
 
 
 @functools.cache
-def _operation(name: str) -> Callable[..., Tensor | None] | None:
+def operation(name: str) -> Callable[..., Any] | None:
+    """An op of the library by its name; None without kernels."""
     if library() is None:
         return None
     _answer()

@@ -10,6 +10,9 @@ from torch import Tensor
 from torch.optim import Optimizer
 from torch.optim.optimizer import _global_optimizer_post_hooks, _global_optimizer_pre_hooks
 
+from bionn.kernels import nodes
+from bionn.kernels.cpu import undisturbed
+
 _torchs = torch.optim.AdamW.step
 if not getattr(_torchs, "hooked", False):  # as torch does when the first AdamW is made
     _torchs = Optimizer.profile_hook_step(_torchs)
@@ -24,7 +27,8 @@ class AdamW(torch.optim.AdamW):
     sorted as memory is. States keep the shapes and strides of their parameters, as torch has them.
 
     Where the step is fused, has no hooks and is not profiled, torch's kernel is called without what
-    torch does around it, which costs as much as the kernel itself for a hundred thousand numbers.
+    torch does around it, which costs as much as the kernel itself for a hundred thousand numbers; from
+    the second step on the library does so in one call, for float32 on the CPU.
 
     Example:
         >>> weight = torch.nn.Parameter(torch.ones(3, 2).t())
@@ -43,6 +47,8 @@ class AdamW(torch.optim.AdamW):
         if closure is not None:
             with torch.enable_grad():
                 loss = closure()
+        if self._is_taken_by_kernels():
+            return loss
         gathered = [self._gathered(group) for group in self.param_groups]
         if any(lists is None for lists in gathered):  # a first step above all
             _torchs(self)
@@ -76,6 +82,30 @@ class AdamW(torch.optim.AdamW):
             or hasattr(self, "found_inf")
         )
 
+    def _is_taken_by_kernels(self) -> bool:
+        """Whether the library has taken the step: of float32 on the CPU, the first one above all not."""
+        operation = nodes.operation("adamw")
+        if operation is None or not undisturbed():
+            return False
+        lists: tuple[list[Tensor], ...] = ([], [], [], [])
+        parameters, averages, squares, counts = lists
+        sizes: list[int] = []
+        options: list[float] = []
+        for group in self.param_groups:
+            before = len(parameters)
+            for parameter in group["params"]:
+                state = self.state.get(parameter)
+                if state:
+                    parameters.append(parameter)
+                    averages.append(state["exp_avg"])
+                    squares.append(state["exp_avg_sq"])
+                    counts.append(state["step"])
+                elif parameter.grad is not None:
+                    return False
+            sizes.append(len(parameters) - before)
+            options += (group["lr"], *group["betas"], group["weight_decay"], group["eps"])
+        return operation(*lists, sizes, options)
+
     def _gathered(self, group: dict[str, Any]) -> tuple[list[Tensor], ...] | None:
         """Parameters, gradients, both averages and steps of a group; None: torch has to look closer."""
         lists: tuple[list[Tensor], ...] = ([], [], [], [], [])
@@ -108,7 +138,7 @@ def _is_plain(group: dict[str, Any]) -> bool:
     return bool(
         group["fused"]
         and group["decoupled_weight_decay"]
-        and type(group["lr"]) is float
+        and type(group["lr"]) is type(group["betas"][0]) is type(group["betas"][1]) is float
         and not (group["amsgrad"] or group["maximize"] or group["capturable"])
     )
 

@@ -248,7 +248,7 @@ def test_every_error_in_a_kernel_is_caught(
     used: set[str] = set()
     running = ""
 
-    operation = nodes._operation
+    operation = nodes.operation
 
     def spoiled_operation(op: str) -> Callable[..., Tensor | None]:
         """An op whose own value, or own gradient by each of its arguments, has the error."""
@@ -272,7 +272,7 @@ def test_every_error_in_a_kernel_is_caught(
 
         return call
 
-    monkeypatch.setattr(nodes, "_operation", spoiled_operation)
+    monkeypatch.setattr(nodes, "operation", spoiled_operation)
     survivors = []
     for case in CASES:
         running = case.name

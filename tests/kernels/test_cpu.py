@@ -62,7 +62,7 @@ def value_and_slope(function: Callable[..., Tensor], z: Tensor) -> tuple[Tensor,
 def calls(monkeypatch: pytest.MonkeyPatch) -> list[str]:
     """The kernels called so far, ops with nodes of their own, and their derivatives in torch."""
     called: list[str] = []
-    function, operation = cpu._function, nodes._operation
+    function, operation = cpu._function, nodes.operation
 
     def spy(kind: str, name: str) -> Callable[..., None]:
         called.append(f"{name}_{kind.split('_')[1]}")
@@ -86,7 +86,7 @@ def calls(monkeypatch: pytest.MonkeyPatch) -> list[str]:
         return call
 
     monkeypatch.setattr(cpu, "_function", spy)
-    monkeypatch.setattr(nodes, "_operation", operation_spied)
+    monkeypatch.setattr(nodes, "operation", operation_spied)
     for name, chain in nodes._CHAINS.items():
         monkeypatch.setitem(nodes._CHAINS, name, chain_spied(name, chain))
     return called

@@ -10,6 +10,8 @@ import torch
 from torch import Tensor
 from torch.profiler import ProfilerActivity, profile
 
+from bionn.kernels import nodes
+from bionn.kernels.library import library
 from bionn.nn.linear import OneHotLinear
 from bionn.tasks.optimizer import AdamW, as_stored
 
@@ -148,3 +150,61 @@ def test_gradients_are_forgotten_or_set_to_zero() -> None:
     assert torch.equal(weight.grad, torch.zeros(2))
     optimizer.zero_grad()
     assert weight.grad is None
+
+
+@pytest.mark.skipif(library() is None, reason="no compiled kernels here")
+@pytest.mark.parametrize(
+    ("weight", "kernels"),
+    [
+        (torch.ones(3, 2), True),
+        (torch.ones(2, 4, 3).permute(2, 1, 0), True),
+        (torch.ones(6, 4)[:, ::2], True),
+        (torch.ones(3, 2, dtype=torch.float64), False),
+        (torch.ones(3, 2, dtype=torch.bfloat16), False),
+    ],
+    ids=["plain", "permuted", "strided", "float64", "bfloat16"],
+)
+def test_plain_steps_are_the_librarys_and_all_are_torchs(
+    weight: Tensor, kernels: bool, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    taken: list[bool] = []
+    known = nodes.operation("adamw")
+    assert known is not None
+
+    def spy(*args: object) -> bool:
+        taken.append(known(*args))
+        return taken[-1]
+
+    monkeypatch.setattr(nodes, "operation", lambda name: spy)
+    results = []
+    for kind in (AdamW, torch.optim.AdamW):
+        one, other = (torch.nn.Parameter(weight.clone()) for _ in range(2))
+        groups = [{"params": [one]}, {"params": [other], "lr": 0.3, "weight_decay": 0.0}]
+        optimizer = kind(groups, lr=0.1, weight_decay=0.5, fused=True)
+        for step in range(4):
+            one.grad = torch.full_like(one, 1.0 + step)
+            other.grad = None if step % 2 else torch.full_like(other, 2.0 - step)
+            optimizer.step()
+        kept = [optimizer.state[p][name] for p in (one, other) for name in ("step", "exp_avg")]
+        results.append([one, other, *kept])
+    assert all(map(torch.equal, *results))
+    assert taken == [kernels] * 3  # the first step makes the states
+
+
+@pytest.mark.skipif(library() is None, reason="no compiled kernels here")
+def test_a_state_that_somebody_replaces_is_the_one_that_is_used() -> None:
+    weights = []
+    for kind in (AdamW, torch.optim.AdamW):
+        weight = torch.nn.Parameter(torch.ones(2))
+        optimizer = kind([weight], lr=0.1, fused=True)
+        for step in range(6):
+            weight.grad = torch.tensor([1.0, -2.0]) * (step + 1)
+            if step == 2:
+                optimizer.state[weight]["exp_avg"] = torch.zeros(2)
+            if step == 3:
+                optimizer.state.clear()
+            if step == 4:
+                weight.data = weight.data.clone()
+            optimizer.step()
+        weights.append(weight)
+    assert torch.equal(*weights)

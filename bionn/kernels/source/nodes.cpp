@@ -6,6 +6,7 @@
 // differentiated again goes through `bionn::chain`, which Python defines.
 #include <string>
 
+#include "adamw.h"
 #include "elementwise_node.h"
 #include "linear_node.h"
 #include "loss_nodes.h"
@@ -14,6 +15,10 @@
 
 TORCH_LIBRARY(bionn, library) {
   library.def("chain(str name, Tensor u, Tensor[] kept, float[] constants) -> Tensor");
+  library.def(
+      "adamw(Tensor[] parameters, Tensor[] averages, Tensor[] squares, Tensor[] counts, int[] sizes, float[] options) "
+      "-> bool",
+      adamw);
   library.def("onehot_linear(Tensor codes, Tensor weight, Tensor? bias, Tensor table) -> Tensor?", onehot_linear);
   library.def("linear(Tensor x, Tensor weight, Tensor? bias) -> Tensor?", linear);
   library.def("mlp(Tensor input, Tensor? table, Tensor[] weights, Tensor[] biases, str activation, float[] constants) "
