@@ -38,7 +38,8 @@ _LIGHT = ["-O1"]  # of nodes.cpp, which computes nothing but has all of torch's 
 def library() -> ctypes.CDLL | None:
     """The kernels, compiled on the first call on a machine; None where they cannot be had.
 
-    The reason is said once, as a warning of the logger ``bionn.kernels``; nothing fails for it.
+    That they are being compiled, and why they cannot be had, is said once, as a warning of the logger
+    ``bionn.kernels``; nothing fails for it.
     """
     if os.environ.get(SWITCH) == "0":
         return None
@@ -77,6 +78,9 @@ def _compiled() -> Path:
         digest.update(path.read_bytes())
     target = _cache() / f"kernels-{digest.hexdigest()[:16]}.so"
     if not target.is_file():
+        logging.getLogger(__name__).warning(
+            "compiling kernels for this machine, once: about half a minute"
+        )
         target.parent.mkdir(parents=True, exist_ok=True)
         with tempfile.TemporaryDirectory(dir=target.parent) as folder:
             built = Path(folder) / target.name

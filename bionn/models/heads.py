@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import functools
 from typing import Any, Literal
 
 import torch
@@ -145,4 +146,11 @@ def _weighted(task: TaskKind, logits: Tensor, targets: Tensor, weights: Tensor) 
 
 def evidence(targets: Tensor) -> Tensor:
     """How many targets of a batch count in its loss: what the batch weighs in a mean over batches."""
-    return (~targets.isnan()).sum() if targets.is_floating_point() else torch.tensor(len(targets))
+    return (~targets.isnan()).sum() if targets.is_floating_point() else _number(len(targets))
+
+
+@functools.lru_cache(maxsize=16)
+def _number(count: int) -> Tensor:
+    """A number of rows, which is that of the step before as a rule; not to be written to."""
+    with torch.inference_mode(False):
+        return torch.tensor(count, device="cpu")

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from functools import partial
+from functools import lru_cache, partial
 from typing import Any
 
 import lightning as L
@@ -97,7 +97,8 @@ class SlimEpochLoop(_TrainingEpochLoop):
         if step is None or self.restarting:
             super().advance(data_fetcher)
             return
-        self.val_loop.restarting = False
+        if self.val_loop.restarting:  # setting it looks for loops within
+            self.val_loop.restarting = False
         batch, _, _ = next(data_fetcher)
         batch_idx = progress.current.ready
         progress.is_last_batch = data_fetcher.done
@@ -179,14 +180,15 @@ class Step:
         trainer, module = loop.trainer, loop.trainer.lightning_module
         self.lightning_module = module
         self._trainer = trainer
+        self._device = trainer.strategy.root_device
         self._connector, self._results = trainer._logger_connector, loop._results
         self._progress = loop.automatic_optimization.optim_progress.optimizer
         self._optimizer = LightningOptimizer(trainer.optimizers[0])
         self._optimizer._strategy = self  # pyright: ignore[reportAttributeAccessIssue]
         plugin = trainer.precision_plugin
         self._precision = None if type(plugin) is Precision else plugin
-        self._takes_index = is_param_in_hook_signature(
-            module.training_step, "batch_idx", min_args=2
+        self._takes_index = _takes_index(
+            getattr(module.training_step, "__func__", module.training_step)
         )
         self._told = {name: self._listeners(name) for name in TOLD}
         self._transfers = not _transfers_plainly(trainer)
@@ -223,14 +225,14 @@ class Step:
 
     def to_device(self, batch: Any) -> Any:
         """The batch where the network is."""
-        module, device = self.lightning_module, self._trainer.strategy.root_device
+        device = self._device
         if self._precision is not None:
             batch = self._precision.convert_input(batch)
         if isinstance(batch, Batch) and not self._transfers:
             inputs, targets, ids = batch
             if inputs.device == targets.device == ids.device == device:
                 return batch
-        batch = module._on_before_batch_transfer(batch, dataloader_idx=0)
+        batch = self.lightning_module._on_before_batch_transfer(batch, dataloader_idx=0)
         return self._trainer.strategy.batch_to_device(batch, dataloader_idx=0)
 
     def begin(self, batch: Any) -> None:
@@ -316,6 +318,12 @@ class Step:
         counted.increment_started()
         self._ask("optimizer_zero_grad", self._trainer.current_epoch, batch_idx, optimizer)
         counted.increment_completed()
+
+
+@lru_cache(maxsize=16)
+def _takes_index(training_step: Callable[..., Any]) -> bool:
+    """Whether a training step wants the number of its batch."""
+    return is_param_in_hook_signature(training_step, "batch_idx", min_args=2)
 
 
 def _transfers_plainly(trainer: L.Trainer) -> bool:
