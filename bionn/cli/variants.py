@@ -90,7 +90,8 @@ def _table(out: Path, source: VariantFile, columns: Sequence[str]) -> Iterator[W
     """A TSV file of a row an allele."""
     import pandas as pd
 
-    from bionn.formats.output import header_text, replacing, rows_text
+    from bionn.formats.output import replacing
+    from bionn.formats.rows import header_text, rows_text
 
     del source
     first = ["chromosome", "position", "id", "ref", "alt", "status", "note"]

@@ -10,9 +10,8 @@ import errno
 import json
 import os
 import tempfile
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterable, Iterator
 from io import TextIOWrapper
-from itertools import groupby
 from pathlib import Path
 from typing import IO, Any
 
@@ -20,7 +19,7 @@ import numpy as np
 import pandas as pd
 
 from bionn.errors import StorageError
-from bionn.formats.digits import BLANK, six_digits
+from bionn.formats.rows import header_text, rows_text
 
 NO_ROOM = (errno.ENOSPC, errno.EDQUOT, errno.EFBIG)
 """What a write that found no room on its disk, in its quota or below its limit fails with."""
@@ -94,69 +93,6 @@ def write_table(frames: pd.DataFrame | Iterable[pd.DataFrame], path: str | Path)
                 file.write(header_text(list(frame.columns)))
             for start in range(0, len(frame), AT_ONCE):
                 file.write(rows_text(frame.iloc[start : start + AT_ONCE]))
-
-
-def header_text(names: Sequence[str], *, separator: str = "\t") -> str:
-    """The first line of a delimited file."""
-    return separator.join(_quoted(list(names), separator)) + "\n"
-
-
-def rows_text(frame: pd.DataFrame, *, separator: str = "\t") -> str:
-    """The rows of a frame as delimited text, numbers with 6 significant digits.
-
-    A missing value is an empty cell; a cell that holds the separator, a quote or a line end is
-    quoted, as the csv module does it.
-
-    Args:
-        frame: columns of numbers, text, bools; its index is not looked at.
-        separator: one ASCII character.
-
-    Example:
-        >>> rows_text(pd.DataFrame({"id": ["a", "b c"], "n": [1, 2], "x": [0.5, 1 / 3]}))
-        'a\\t1\\t0.5\\nb c\\t2\\t0.333333\\n'
-    """
-    if frame.empty:
-        return ""
-    columns: list[list[str]] = []
-    for is_float, run in groupby(frame.items(), lambda item: item[1].dtype.kind == "f"):
-        if is_float:
-            columns.append(_float_cells([column.to_numpy() for _, column in run], separator))
-        else:
-            columns += (_cells(column, separator) for _, column in run)
-    return "\n".join(map(separator.join, zip(*columns, strict=True))) + "\n"
-
-
-def _float_cells(columns: list[np.ndarray], separator: str) -> list[str]:
-    """Neighbouring columns of floats, a text a row."""
-    between = np.full((len(columns[0]), 1), ord(separator), dtype=np.uint8)
-    pieces: list[np.ndarray] = []
-    for values in columns:
-        rows = six_digits(values)
-        rows[np.isnan(values)] = BLANK
-        pieces += [rows, between]
-    pieces[-1] = np.zeros_like(between)
-    text = np.hstack(pieces).tobytes().translate(None, bytes([BLANK])).decode("ascii")
-    return text.split("\0")[:-1]
-
-
-def _cells(column: pd.Series, separator: str) -> list[str]:
-    """A column of anything else, a text a row."""
-    cells = column.tolist()
-    if set(map(type, cells)) != {str}:
-        cells = ["" if pd.isna(cell) else str(cell) for cell in cells]
-    return _quoted(cells, separator)
-
-
-def _quoted(cells: list[str], separator: str) -> list[str]:
-    """The cells, those in quotes that would not be read back as one cell."""
-    marks = (separator, '"', "\n", "\r")
-    text = "".join(cells)
-    if not any(mark in text for mark in marks):
-        return cells
-    return [
-        '"' + cell.replace('"', '""') + '"' if any(mark in cell for mark in marks) else cell
-        for cell in cells
-    ]
 
 
 def write_json(value: Any, path: str | Path, *, indent: int | None = 2) -> None:

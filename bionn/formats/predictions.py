@@ -14,7 +14,8 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 
 from bionn.errors import InputError, did_you_mean
-from bionn.formats.output import header_text, replacing, rows_text
+from bionn.formats.output import replacing
+from bionn.formats.rows import header_text, rows_text
 
 Write = Callable[[pd.DataFrame], Any]
 

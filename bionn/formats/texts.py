@@ -119,6 +119,18 @@ def packed_texts(blocks: Iterable[Sequence[str]]) -> pa.LargeStringArray:
     return pa.LargeStringArray.from_buffers(count, pa.py_buffer(bounds), pa.py_buffer(letters))
 
 
+def letters_of(texts: pa.LargeStringArray) -> memoryview:
+    """The UTF-8 letters of all texts, one after the other, where they lie.
+
+    Example:
+        >>> bytes(letters_of(pa.array(["ab", "c", "d"], pa.large_string())[1:]))
+        b'cd'
+    """
+    _, bounds, letters = texts.buffers()
+    ends = np.frombuffer(bounds, dtype=np.int64)[texts.offset : texts.offset + len(texts) + 1]
+    return memoryview(letters or b"")[ends[0] : ends[-1]]
+
+
 def sorted_lists(texts: pa.LargeStringArray) -> Iterator[list[str]]:
     """The texts as Python sorts them, some thousand at a time.
 

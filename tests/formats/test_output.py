@@ -11,7 +11,8 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from bionn.formats.output import header_text, replacing, rows_text, write_json, write_table
+from bionn.formats.output import replacing, write_json, write_table
+from bionn.formats.rows import header_text, rows_text
 from bionn.formats.table import read_table
 from tests.support.refusals import refused
 
