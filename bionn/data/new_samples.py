@@ -94,7 +94,7 @@ class Block:
         places: of regions, where they are: see :class:`bionn.data.stream.Encoded`.
     """
 
-    ids: list[str]
+    ids: Sequence[str]
     where: Callable[[int], str]
     sequences: Sequence[str] | None = None
     features: pd.DataFrame | None = None

@@ -9,10 +9,12 @@ from dataclasses import dataclass, field
 from typing import Any, TypeVar
 
 import numpy as np
+import pyarrow as pa
 
 from bionn.data.new_samples import Block
 from bionn.data.prepared import Encoder, located
 from bionn.errors import FormatError, InputError
+from bionn.formats.texts import TEXT, Texts
 from bionn.preprocess.encoding import Encoding
 from bionn.preprocess.sequences import LengthError, SequenceEncoder
 from bionn.preprocess.steps import RowError
@@ -31,14 +33,14 @@ class Encoded:
     """N rows of what a network predicts, in order.
 
     Attributes:
-        ids: the samples' ids, ``object (N,)``.
+        ids: the samples' ids, N of them.
         inputs: codes ``uint8 (N, L)`` or features ``float32 (N, F)``.
         places: columns that tell where each row is from, ``(N,)`` by name. Of windows ``start``, from
             0, in its sequence, and ``end``, the position behind it; of the regions of a genome
             ``chromosome``, ``start``, ``end`` and ``strand``.
     """
 
-    ids: np.ndarray
+    ids: pa.ChunkedArray
     inputs: np.ndarray
     places: Mapping[str, np.ndarray] = field(default_factory=dict)
 
@@ -87,7 +89,7 @@ def encoded_blocks(
                 inputs = encoder.transform(block.features)
             except RowError as error:
                 raise FormatError(f"{block.where(error.row)}: {error}") from None
-        yield Encoded(_objects(block.ids), inputs, block.places)
+        yield Encoded(arrow_ids(block.ids), inputs, block.places)
     if longer and notes is not None and isinstance(encoder, SequenceEncoder):
         notes.append(
             f"{longer} sequences are more than twice as long as the longest of the training data "
@@ -122,18 +124,18 @@ def _windows(
         codes, lengths = _flat_codes(encoder, block, before)
         before = int(lengths[-1]) + (before if len(lengths) == 1 else 0)
         cut = cutter.cut(codes, lengths, continues=block.continues, unfinished=block.unfinished)
-        ids = _objects(block.ids)
+        ids = arrow_ids(block.ids)
         too_short = cut.lengths < windows.size
         if encoder.align is None and too_short.any():
             first = int(cut.sequences[np.argmax(too_short)])
-            first_short = first_short or f"{block.where(first)}: {ids[first]!r}"
+            first_short = first_short or f"{block.where(first)}: {block.ids[first]!r}"
             short += int(too_short.sum())
             cut = Cut(cut.codes, *(column[~too_short] for column in cut[1:]))
         for begin in range(0, len(cut.starts), rows):
             part = Cut(cut.codes, *(column[begin : begin + rows] for column in cut[1:]))
             inputs = encoder.fitted(part.flat_codes(), part.lengths)
             places = {"start": part.starts, "end": part.starts + part.lengths}
-            yield Encoded(ids[part.sequences], inputs, places)
+            yield Encoded(ids.take(pa.array(part.sequences)), inputs, places)
     if short:
         notes.append(
             f"left out: {short} sequences shorter than the window ({windows.size}); the first is "
@@ -155,10 +157,9 @@ def _flat_codes(
     return codes, lengths_of(sequences)
 
 
-def _objects(ids: list[str]) -> np.ndarray:
-    objects = np.empty(len(ids), dtype=object)
-    objects[:] = ids
-    return objects
+def arrow_ids(ids: Sequence[str]) -> pa.ChunkedArray:
+    """Ids as Arrow holds them; not copied where it does already."""
+    return ids.held if isinstance(ids, Texts) else pa.chunked_array([ids], type=TEXT)
 
 
 def regrouped(blocks: Iterable[Encoded], rows: int, *, padding: int) -> Iterator[Encoded]:
@@ -199,8 +200,8 @@ def _joined(blocks: list[Encoded], padding: int) -> Encoded:
     places = {
         name: np.concatenate([block.places[name] for block in blocks]) for name in blocks[0].places
     }
-    ids = np.concatenate([block.ids for block in blocks])
-    return Encoded(ids, np.concatenate(inputs), places)
+    chunks = [chunk for block in blocks for chunk in block.ids.chunks]
+    return Encoded(pa.chunked_array(chunks, type=TEXT), np.concatenate(inputs), places)
 
 
 def ahead(items: Iterable[T]) -> Iterator[T]:

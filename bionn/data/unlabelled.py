@@ -81,7 +81,7 @@ def read_unlabelled(
         if pieces or is_pipe(path):
             yield from record_blocks(_records(path, id_rule, rows, pieces), unique)
         else:
-            yield from packed_blocks(path, id_rule, rows, unique)
+            yield from packed_blocks(path, id_rule, rows, unique.renaming)
     elif isinstance(inputs, (str, Path, pd.DataFrame)):
         tables = _tables(inputs, encoder, reading, rows, notes, told=given is not None)
         yield from _table_rows(tables, encoder, trained, given, unique, notes)

@@ -23,6 +23,7 @@ from bionn.formats.fasta import (
     refuse_start,
 )
 from bionn.formats.text import existing_file
+from bionn.formats.texts import TEXT, letters_of
 
 _BLANKS = b"\n \t"
 
@@ -72,7 +73,8 @@ def read_columns(path: str | Path, *, id_rule: IdRule = "first") -> Iterator[Rec
         lengths[0] += length
         done, length = lengths[:-1] if records else lengths[1:-1], int(lengths[-1])
         records += len(piece.ids)
-        if not (done.all() and piece.symbols.isascii() and _all_named(piece.ids)):
+        ascii = text.isascii() or piece.symbols.isascii()
+        if not (done.all() and ascii and _all_named(piece.ids)):
             _refuse(path, id_rule)
         yield piece
     if not length:
@@ -100,51 +102,66 @@ def _columns(text: str, id_rule: IdRule) -> RecordColumns:
     raw = text.encode()
     values = np.frombuffer(raw, dtype=np.uint8)
     stops = np.flatnonzero(values <= ord(" "))
-    breaks = stops[values[stops] == ord("\n")]
-    bounds = np.concatenate([[0], breaks, [len(raw)]])
-    is_header = np.zeros(len(bounds) - 1, dtype=bool)
-    is_header[1:] = values[np.minimum(breaks + 1, len(raw) - 1)] == ord(">")
-    bodies = _texts(raw, bounds).filter(pa.array(~is_header))
-    symbols = bodies.buffers()[2].to_pybytes().replace(b"\n", b"")
-    widths = np.diff(bounds) - 1  # without the break
-    widths[0] += 1
+    kinds = values[stops]
+    ends = np.flatnonzero(kinds == ord("\n"))  # numbers of stops
+    breaks = stops[ends]
+    headers = np.flatnonzero(values[np.minimum(breaks + 1, len(raw) - 1)] == ord(">"))
+    starts, lines = breaks[headers] + 2, np.append(breaks, len(raw))[headers + 1]
+    ids = _ids(text, raw, (starts, lines), (stops, kinds, ends[headers] + 1), id_rule)
+
+    # what stands between two headers, from behind the break after the first on
+    begins = np.append(0, lines + 1)
+    closes = np.append(breaks[headers], len(raw))
+    begins = np.minimum(begins, closes)
+    symbols = bytes(letters_of(_between(raw, begins, closes)))
+    widths = closes - begins
     if b" " in symbols or b"\t" in symbols:
         symbols = symbols.translate(None, _BLANKS)
-        filled = np.concatenate([[0], np.cumsum(~np.isin(values, list(_BLANKS)))])
-        widths = np.diff(filled[bounds])
-    widths[is_header] = 0
-    headers = np.flatnonzero(is_header)
-    ids = _ids(raw, bounds[headers] + 2, bounds[headers + 1], stops, id_rule)
-    return RecordColumns(ids, symbols, np.add.reduceat(widths, np.concatenate([[0], headers])))
+        filled = np.append(0, np.cumsum(~np.isin(values, list(_BLANKS))))
+        widths = filled[closes] - filled[begins]
+    elif b"\n" in symbols:
+        symbols = symbols.replace(b"\n", b"")
+        inside = np.diff(headers, prepend=-2, append=len(breaks)) - 2  # breaks of wrapped sequences
+        widths -= np.maximum(inside, 0)
+    return RecordColumns(ids, symbols, widths)
 
 
 def _ids(
-    raw: bytes, starts: np.ndarray, ends: np.ndarray, stops: np.ndarray, id_rule: IdRule
-) -> pa.Array:
+    text: str,
+    raw: bytes,
+    titles: tuple[np.ndarray, np.ndarray],
+    blanks: tuple[np.ndarray, np.ndarray, np.ndarray],
+    id_rule: IdRule,
+) -> pa.LargeStringArray:
     """The ids in titles; see :func:`bionn.formats.fasta.record_ids`.
 
     Args:
-        raw: the text.
-        starts: where each title begins in it.
-        ends: where its line ends.
-        stops: where any blank, line break or control character stands.
+        text: the text.
+        raw: its bytes.
+        titles: where each title begins in them, and where its line ends.
+        blanks: where any blank, line break or control character stands; what it is; and the number of
+            the first of them that each title does not begin behind.
         id_rule: which part is the id.
     """
+    (starts, ends), (stops, kinds, first_stops) = titles, blanks
     values = np.frombuffer(raw, dtype=np.uint8)
-    first, last = values[starts[starts < ends]], values[(ends - 1)[starts < ends]]
-    kinds = values[stops]
-    plain = raw.isascii() and ((kinds == 32) | (kinds == 10) | (kinds == 9)).all()
+    filled = starts < ends
+    first, last = values[starts[filled]], values[ends[filled] - 1]
+    plain = text.isascii() and ((kinds == 10) | (kinds == 32) | (kinds == 9)).all()
     if not plain or (first <= ord(" ")).any() or (last <= ord(" ")).any():
-        titles = [raw[start:end].decode() for start, end in zip(starts, ends, strict=True)]
-        return pa.array(record_ids(titles, id_rule), type=pa.large_string())
+        found = [raw[start:end].decode() for start, end in zip(starts, ends, strict=True)]
+        return pa.array(record_ids(found, id_rule), type=TEXT)
     if id_rule == "first":
-        ends = np.append(stops, len(raw))[np.searchsorted(stops, starts)]
-    between = np.column_stack([starts, ends]).ravel()
-    return _texts(raw, between).filter(pa.array(np.arange(max(len(between) - 1, 0)) % 2 == 0))
+        ends = np.append(stops, len(raw))[first_stops]
+    return _between(raw, starts, ends)
 
 
-def _texts(raw: bytes, bounds: np.ndarray) -> pa.Array:
-    """The texts between neighbouring bounds."""
-    return pa.LargeStringArray.from_buffers(
-        max(len(bounds) - 1, 0), pa.py_buffer(bounds), pa.py_buffer(raw)
-    )
+def _between(raw: bytes, starts: np.ndarray, ends: np.ndarray) -> pa.LargeStringArray:
+    """The texts from each start to the end that belongs to it, in ascending order."""
+    bounds = np.empty(2 * len(starts), dtype=np.int64)
+    bounds[::2], bounds[1::2] = starts, ends
+    count = max(len(bounds) - 1, 0)
+    pieces = pa.LargeStringArray.from_buffers(count, pa.py_buffer(bounds), pa.py_buffer(raw))
+    wanted = np.zeros(count, dtype=bool)
+    wanted[::2] = True
+    return pieces.filter(pa.array(wanted))

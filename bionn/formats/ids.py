@@ -8,6 +8,10 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import numpy as np
+import pyarrow as pa
+
+from bionn.formats.hashes import text_hashes
+from bionn.formats.texts import TEXT
 
 SPILLED = 1 << 20
 """From how many ids on a sorted run of hashes lies in a temporary file and not in memory."""
@@ -15,8 +19,8 @@ SPILLED = 1 << 20
 _FAN = 16
 """How many runs of one size are merged into one."""
 
-_BITS = 1 << 27
-"""Of the filter (16 MB) that spares nearly every new id the search in the runs."""
+_WORDS = 1 << 21
+"""Of 64 bits each, in the filter (16 MB) that spares nearly every new id the search in the runs."""
 
 
 class UniqueIds:
@@ -43,23 +47,31 @@ class UniqueIds:
         self.folder = folder
         self.renamed = 0
         self._runs: list[np.ndarray] = []
-        self._filter = np.zeros(_BITS // 8, dtype=np.uint8)  # takes memory only where it is used
+        self._filter = np.zeros(_WORDS, dtype=np.uint64)  # takes memory only where it is used
 
     def __call__(self, ids: list[str]) -> list[str]:
         """The ids of the next block, all different from each other and from those before."""
-        ordered = np.sort(_hashes(ids))
-        known = self._holds(ordered)
+        return self.renaming(pa.array(ids, type=TEXT)).to_pylist() if ids else ids
+
+    def renaming(self, ids: pa.LargeStringArray) -> pa.LargeStringArray:
+        """The same with ids that Arrow holds, none of which becomes Python's unless some repeat."""
+        hashes = text_hashes(ids)
+        ordered = np.sort(hashes)
+        places = _places(ordered)
+        known = self._holds(ordered, places)
         if known.any() or (ordered[1:] == ordered[:-1]).any():
-            ids = self._renamed(ids, set(ordered[known].tolist()))
-            ordered = np.sort(_hashes(ids))
-        if ids:
-            self._add(ordered)
+            renamed = self._renamed(ids.to_pylist(), hashes, set(ordered[known].tolist()))
+            ids = pa.array(renamed, type=TEXT)
+            ordered = np.sort(text_hashes(ids))
+            places = _places(ordered)
+        if len(ids):
+            self._add(ordered, places)
         return ids
 
-    def _renamed(self, ids: list[str], known: set[int]) -> list[str]:
+    def _renamed(self, ids: list[str], hashes: np.ndarray, known: set[int]) -> list[str]:
         """The ids with those renamed that stand before in the block, or are known by their hash."""
-        counted = Counter(ids)
-        often = [name for name, count in counted.items() if count > 1 or hash(name) in known]
+        counted, hash_of = Counter(ids), dict(zip(ids, hashes.tolist(), strict=True))
+        often = [name for name, count in counted.items() if count > 1 or hash_of[name] in known]
         before = self._counts(often)
         blocked: set[str] = set()  # new names that stand in the runs; hardly ever one
         while True:
@@ -74,12 +86,11 @@ class UniqueIds:
                 taken.add(new)
                 result.append(new)
             made = [new for name, new in zip(ids, result, strict=True) if new is not name]
-            hashes = np.sort(_hashes(made))
-            held = set(hashes[self._holds(hashes)].tolist())
-            if not held:
+            held = self._stand(made)
+            if not held.any():
                 self.renamed += len(made)
                 return result
-            blocked.update(new for new in made if hash(new) in held)
+            blocked.update(new for new, stands in zip(made, held.tolist(), strict=True) if stands)
 
     def _counts(self, names: list[str]) -> dict[str, int]:
         """How often each name occurred: n such that ``name#n`` is taken and ``name#(n+1)`` is not.
@@ -100,29 +111,34 @@ class UniqueIds:
     def _named(self, names: list[str], numbers: np.ndarray) -> np.ndarray:
         """Whether each name with its number is taken."""
         numbered = zip(names, numbers.tolist(), strict=True)
-        hashes = _hashes([name if n == 1 else f"{name}#{n}" for name, n in numbered])
+        return self._stand([name if n == 1 else f"{name}#{n}" for name, n in numbered])
+
+    def _stand(self, names: list[str]) -> np.ndarray:
+        """Which of some names stand in the runs."""
+        hashes = text_hashes(pa.array(names, type=TEXT))
         order = np.argsort(hashes)
         found = np.empty(len(names), dtype=bool)
-        found[order] = self._holds(hashes[order])
+        ordered = hashes[order]
+        found[order] = self._holds(ordered, _places(ordered))
         return found
 
-    def _holds(self, ordered: np.ndarray) -> np.ndarray:
-        """Which of some sorted hashes stand in the runs."""
-        found = np.ones(len(ordered), dtype=bool)
-        for byte, bit in _bits(ordered):
-            found &= self._filter[byte] & bit != 0
+    def _holds(self, ordered: np.ndarray, places: tuple[np.ndarray, np.ndarray]) -> np.ndarray:
+        """Which of some sorted hashes stand in the runs; their places in the filter are known."""
+        words, bits = places
+        found = self._filter[words] & bits == bits
         rows = np.flatnonzero(found)
         wanted, here = ordered[rows], np.zeros(len(rows), dtype=bool)
         for run in self._runs if rows.size else ():
-            places = np.searchsorted(run, wanted)
-            here |= run[np.minimum(places, len(run) - 1)] == wanted
+            nearest = np.minimum(np.searchsorted(run, wanted), len(run) - 1)
+            here |= run[nearest] == wanted
         found[rows] = here
         return found
 
-    def _add(self, ordered: np.ndarray) -> None:
+    def _add(self, ordered: np.ndarray, places: tuple[np.ndarray, np.ndarray]) -> None:
         """Take sorted hashes in; merge runs of about one size when there are many."""
-        for byte, bit in _bits(ordered):
-            np.bitwise_or.at(self._filter, byte, bit)
+        words, bits = places
+        firsts = np.append(0, np.flatnonzero(words[1:] != words[:-1]) + 1)  # equals are neighbours
+        self._filter[words[firsts]] |= np.bitwise_or.reduceat(bits, firsts)
         self._runs.append(self._kept(ordered))
         while len(peers := self._runs[-_FAN:]) == _FAN and len(peers[0]) < 2 * len(peers[-1]):
             if len(peers[-1]) >= SPILLED:
@@ -139,12 +155,11 @@ class UniqueIds:
         return stored
 
 
-def _bits(hashes: np.ndarray) -> Iterator[tuple[np.ndarray, np.ndarray]]:
-    """Two places of the filter for each hash: the byte, and the bit in it."""
-    for shift in (0, 32):
-        place = hashes >> shift & _BITS - 1
-        yield place >> 3, np.uint8(1) << (place & 7).astype(np.uint8)
-
-
-def _hashes(ids: list[str]) -> np.ndarray:
-    return np.fromiter(map(hash, ids), dtype=np.int64, count=len(ids))
+def _places(ordered: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+    """The word of the filter for each of some sorted hashes, in ascending order, and bits in it."""
+    words = (ordered >> np.uint64(64 - _WORDS.bit_length() + 1)).astype(np.int64)
+    one, last = np.uint64(1), np.uint64(63)
+    bits = one << (ordered & last)
+    for shift in (6, 12):
+        bits |= one << (ordered >> np.uint64(shift) & last)
+    return words, bits

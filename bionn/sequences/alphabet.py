@@ -120,21 +120,6 @@ class Alphabet:
         known = set(self.symbols) | set(self.unknown_symbols) | {s for s, _ in self.synonyms}
         return len(text) >= 8 and set(text.upper()) <= known - {"-"}
 
-    def _lookup(self, unknown: Unknown, iupac: Iupac) -> np.ndarray:
-        """The 256-entry table from a byte to its code, 255 where there is none."""
-        table = np.full(256, _BAD, dtype=np.uint8)
-        codes = {letter: code for code, letter in enumerate(self.letters)}
-        if unknown != "error":
-            codes |= dict.fromkeys(self.unknown_symbols, self.unknown_code)
-        if iupac == "expand":
-            codes |= {s: self.padding_code + 1 + i for i, (s, _) in enumerate(self.ambiguity)}
-        elif iupac == "unknown" and unknown != "error":
-            codes |= {symbol: self.unknown_code for symbol, _ in self.ambiguity}
-        codes |= {other: codes[symbol] for other, symbol in self.synonyms}
-        for symbol, code in codes.items():
-            table[ord(symbol.upper())] = table[ord(symbol.lower())] = code
-        return table
-
     def encode_flat(
         self, sequences: Sequence[str], *, unknown: Unknown = "zero", iupac: Iupac = "expand"
     ) -> np.ndarray:
@@ -147,7 +132,7 @@ class Alphabet:
         Raises:
             SymbolError: for the first symbol that has no code under these options.
         """
-        table = self._lookup(unknown, iupac).tobytes()
+        table = _lookup(self, unknown, iupac)
         if isinstance(sequences, PackedSequences):
             codes = sequences.translated(table)
         else:
@@ -168,7 +153,7 @@ class Alphabet:
             >>> list(packed), DNA.encode_flat(packed[:1]).tolist()
             (['ACGT', 'N-R'], [0, 1, 2, 3])
         """
-        codes = self._lookup("zero", "expand")
+        codes = np.array(bytearray(_lookup(self, "zero", "expand")))
         foreign = np.flatnonzero(codes == _BAD)
         codes[foreign] = foreign | 128
         stands_for = np.arange(256, dtype=np.uint8) & 127
@@ -237,6 +222,23 @@ class Alphabet:
                 f"record or name its alphabet ({', '.join(a for a in CHOICES if a != self.name)})"
             )
         raise SymbolError(symbol, record, position, remedy)
+
+
+@cache
+def _lookup(alphabet: Alphabet, unknown: Unknown, iupac: Iupac) -> bytes:
+    """The 256-entry table from a byte to its code, 255 where there is none."""
+    codes = {letter: code for code, letter in enumerate(alphabet.letters)}
+    if unknown != "error":
+        codes |= dict.fromkeys(alphabet.unknown_symbols, alphabet.unknown_code)
+    if iupac == "expand":
+        codes |= {s: alphabet.padding_code + 1 + i for i, (s, _) in enumerate(alphabet.ambiguity)}
+    elif iupac == "unknown" and unknown != "error":
+        codes |= {symbol: alphabet.unknown_code for symbol, _ in alphabet.ambiguity}
+    codes |= {other: codes[symbol] for other, symbol in alphabet.synonyms}
+    table = bytearray([_BAD] * 256)
+    for symbol, code in codes.items():
+        table[ord(symbol.upper())] = table[ord(symbol.lower())] = code
+    return bytes(table)
 
 
 def _ambiguity(values: dict[str, str], letters: str, unknown: str) -> tuple[tuple[str, str], ...]:

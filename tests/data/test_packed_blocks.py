@@ -6,6 +6,7 @@ from collections.abc import Callable
 from pathlib import Path
 
 import numpy as np
+import pyarrow as pa
 import pytest
 
 from bionn.data.packed_blocks import packed_blocks
@@ -17,6 +18,10 @@ from bionn.formats.ids import UniqueIds
 from bionn.preprocess.sequences import SequenceEncoder
 
 Write = Callable[[str, str], Path]
+
+
+def as_they_are(ids: pa.LargeStringArray) -> pa.LargeStringArray:
+    return ids
 
 
 def fasta_text(rng: np.random.Generator, records: int) -> str:
@@ -39,7 +44,7 @@ def test_they_are_the_records_of_the_file(
     monkeypatch.setattr(fasta_columns, "_BLOCK", size)
     plain, ids, texts, places = read_fasta(path), [], [], []
     encoder = SequenceEncoder.fit(plain.sequences, align="left")
-    for block in packed_blocks(path, "first", rows, UniqueIds()):
+    for block in packed_blocks(path, "first", rows, UniqueIds().renaming):
         assert block.sequences is not None
         assert len(block.ids) == len(block.sequences) <= rows
         np.testing.assert_array_equal(
@@ -56,7 +61,7 @@ def test_they_are_the_records_of_the_file(
 def test_a_long_record_is_whole(write: Write, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(fasta_columns, "_BLOCK", 64)
     path = write("a.fa", f">a\nAC\n>b\n{'ACGTT' * 1000}\n>c\nG\n")
-    blocks = list(packed_blocks(path, "first", 10, list))
+    blocks = list(packed_blocks(path, "first", 10, as_they_are))
     assert [text for block in blocks for text in block.sequences or ()] == [
         "AC",
         "ACGTT" * 1000,
@@ -66,7 +71,7 @@ def test_a_long_record_is_whole(write: Write, monkeypatch: pytest.MonkeyPatch) -
 
 def test_fastq_is_read_too(write: Write) -> None:
     path = write("a.fq", "@a\nACGT\n+\nIIII\n@b\nGG\n+\nII\n")
-    blocks = list(packed_blocks(path, "first", 10, list))
+    blocks = list(packed_blocks(path, "first", 10, as_they_are))
     (plain,) = fastq_blocks(path)
     assert [name for block in blocks for name in block.ids] == plain.ids
     assert [text for block in blocks for text in block.sequences or ()] == plain.sequences
@@ -75,4 +80,4 @@ def test_fastq_is_read_too(write: Write) -> None:
 def test_a_fault_is_refused_with_its_line(write: Write) -> None:
     path = write("a.fa", ">a\nACGT\n>b\n>c\nA\n")
     with pytest.raises(FormatError, match=r"a\.fa:3: record 'b' has no sequence"):
-        list(packed_blocks(path, "first", 10, list))
+        list(packed_blocks(path, "first", 10, as_they_are))

@@ -20,7 +20,7 @@ names = st.sampled_from(["a", "b", "c", "a#2", "a#3", "b#2", "a#2#2"])
 def small_filter() -> Iterator[None]:
     """A filter that is quickly made."""
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(module, "_BITS", 1 << 12)
+        patch.setattr(module, "_WORDS", 1 << 6)
         yield
 
 
@@ -62,7 +62,7 @@ def test_many_blocks_count_as_one_does(
 
 
 def test_a_full_filter_costs_time_and_no_id(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(module, "_BITS", 8)
+    monkeypatch.setattr(module, "_WORDS", 2)
     ids = [f"read{n % 700}" for n in range(1000)]
     unique = UniqueIds()
     found = [name for at in range(0, 1000, 50) for name in unique(ids[at : at + 50])]
