@@ -7,7 +7,9 @@ from typing import Any
 
 import numpy as np
 import pandas as pd
+import pyarrow as pa
 import torch
+from pandas.api.extensions import ExtensionArray
 
 from bionn.baselines.choosing import Baseline
 from bionn.bootstrap import Resampled, Resamples, Weighted, resample, weighted_scores
@@ -24,6 +26,7 @@ from bionn.conformal import average_coverage, coverage_of_intervals, coverage_of
 from bionn.data.prepared import Prepared
 from bionn.data.splits import PARTS
 from bionn.formats.output import AT_ONCE
+from bionn.formats.texts import TEXT, text_array
 from bionn.metrics import CLASSIFICATION, REGRESSION, main_score
 from bionn.models.decision import Decision, called
 from bionn.models.heads import TaskKind, objective
@@ -174,7 +177,7 @@ def prediction_tables(
     """
     samples, targets = prepared.samples, prepared.targets
     parts = prepared.split.numbers(len(samples))
-    part_names = np.array(PARTS, dtype=object)
+    ids = samples.ids.held
     kept = np.flatnonzero(parts != PARTS.index("drop"))
     for start in range(0, len(kept), AT_ONCE):
         rows = kept[start : start + AT_ONCE]
@@ -182,16 +185,20 @@ def prediction_tables(
         in_val = parts[rows] == PARTS.index("val")
         if selected is not None and in_val.any():
             outputs[in_val] = selected.outputs(prepared.inputs, rows[in_val])
-        frame = predictor.frame(samples.table["id"].iloc[rows].to_numpy(dtype=object), outputs)
-        frame.insert(1, "split", part_names[parts[rows]])
+        frame = predictor.frame(ids.take(pa.array(rows)), outputs)
+        frame.insert(1, "split", _words(PARTS, parts[rows]))
         if targets.task == "regression":
             for column, name in enumerate(targets.names):
                 label = "target" if len(targets.names) == 1 else f"target_{name}"
                 frame.insert(2 + column, label, targets.values[rows, column])
         else:
-            names = np.asarray(targets.classes, dtype=object)
-            frame.insert(2, "target", names[targets.values[rows]])
+            frame.insert(2, "target", _words(targets.classes, targets.values[rows]))
         yield frame
+
+
+def _words(names: Sequence[str], numbers: np.ndarray) -> ExtensionArray:
+    """Names by their numbers, as a column of texts."""
+    return text_array(pa.chunked_array([names], type=TEXT).take(pa.array(numbers)))
 
 
 def average_folds(

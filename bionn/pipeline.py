@@ -266,6 +266,7 @@ def train_and_test(
     if told is not None:
         metrics["tuning"] = told
     metrics["subgroups"] = subgroups(predictor, prepared, identity=identity, seed=settled.seed)
+    give_back()
     write_table(prediction_tables(predictor, prepared, selected=selected), own / "predictions.tsv")
     write_json(metrics, own / "metrics.json")
     give_back()

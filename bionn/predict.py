@@ -37,7 +37,7 @@ from bionn.sequences.windows import Windows
 _BATCHES = 4
 """Batches of the network that are written at a time."""
 
-_READ_ROWS = 1024
+_READ_ROWS = 4096
 """Samples read and encoded at a time: few enough to stay in a processor's cache from step to step."""
 
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import replace
 from itertools import chain
 from typing import Any
@@ -15,9 +15,9 @@ import pyarrow as pa
 from bionn.data.columns import has_id_name, require_cells, some, target_columns
 from bionn.data.samples import DataOptions, Samples
 from bionn.errors import FormatError, InputError
+from bionn.formats.hashes import all_different, rows_of
 from bionn.formats.table import Table
-from bionn.formats.texts import all_different, arrow_texts, rows_of, text_array, text_lists
-from bionn.memory import give_back
+from bionn.formats.texts import arrow_texts, text_array, text_lists
 
 _NAMED = 6
 """Ids handed to a message: one more than it names."""
@@ -29,14 +29,12 @@ _UNSEEN = re.compile("[\\s\u200b-\u200d\u2060\ufeff]+")
 def join(samples: Samples, sheet: Table, options: DataOptions) -> Samples:
     """Bring the sheet's targets and split columns to the samples, each id exactly once."""
     ids = arrow_texts(samples.table["id"])
-    if not all_different(text_lists(ids)) and len(set(samples.ids)) < len(samples):
+    if not all_different(ids) and len(set(samples.ids)) < len(samples):
         raise repeated(list(samples.ids), samples.where)
     named = options.id_column in sheet.columns
     columns = [options.id_column] if named else _other_columns(sheet, options)
-    found = {str(column): rows_of(ids, sheet.texts(str(column))) for column in columns}
-    # The column with most of the ids; of several, one with an id-like name, else the leftmost.
-    id_column = max(found, key=lambda name: ((found[name] >= 0).sum(), has_id_name(name)))
-    row_of, sheet_ids = found.pop(id_column), sheet.texts(id_column)
+    id_column, row_of = _partners(ids, sheet, columns)
+    sheet_ids = sheet.texts(id_column)
     if not (options.allow_missing and (row_of >= 0).any()):
         _refuse_unseen_difference(samples, sheet, id_column, row_of)
     _check_ids(sheet, id_column, sheet_ids, ids, row_of)
@@ -68,7 +66,6 @@ def join(samples: Samples, sheet: Table, options: DataOptions) -> Samples:
     if "part" in brought and "part" in samples.table:
         own = samples.table["part"].tolist()
         brought["part"] = [a or b for a, b in zip(own, brought["part"], strict=True)]
-    give_back()  # what reading both files needed
     cells = {name: text_array(sheet.texts(name).take(pa.array(rows))) for name in targets}
     return replace(
         samples,
@@ -77,6 +74,22 @@ def join(samples: Samples, sheet: Table, options: DataOptions) -> Samples:
         from_sheet=from_sheet,
         targets=pd.DataFrame(cells),
     )
+
+
+def _partners(ids: pa.ChunkedArray, sheet: Table, columns: Sequence[str]) -> tuple[str, np.ndarray]:
+    """The column with most of the ids, of several one with an id-like name, else the leftmost.
+
+    With it the row of each id; see :func:`bionn.formats.hashes.rows_of`.
+    """
+    best: tuple[str, np.ndarray] | None = None
+    most = (-1, False)
+    for column in columns:
+        row_of = rows_of(ids, sheet.texts(column))
+        known = int((row_of >= 0).sum()), has_id_name(column)
+        if known > most:
+            best, most = (column, row_of), known
+    assert best is not None
+    return best
 
 
 def _other_columns(sheet: Table, options: DataOptions) -> list[str]:
@@ -95,7 +108,7 @@ def _check_ids(
             "id-column"
         )
     require_cells(sheet, column, "an id")
-    if not all_different(text_lists(sheet_ids)) and len(sheet_ids.unique()) < len(sheet_ids):
+    if not all_different(sheet_ids) and len(sheet_ids.unique()) < len(sheet_ids):
         raise repeated(
             sheet_ids.to_pylist(), sheet.where, f", or another column than {column!r} (id-column)"
         )

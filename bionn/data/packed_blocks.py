@@ -34,7 +34,8 @@ def packed_blocks(path: Path, id_rule: IdRule, rows: int, renaming: Renaming) ->
     """
     where, done = record_finder(path), 0
     ids: pa.LargeStringArray = pa.array([], type=TEXT)
-    symbols, lengths = bytearray(), np.zeros(0, dtype=np.int64)  # of the record that goes on, if any
+    symbols = bytearray()  # of the record that goes on, if any, like the others
+    lengths = np.zeros(0, dtype=np.int64)
 
     def blocks(count: int) -> Iterator[Block]:
         ends = np.cumsum(lengths)

@@ -10,6 +10,7 @@ from typing import NamedTuple
 
 import numpy as np
 import pandas as pd
+import pyarrow as pa
 from pandas.api.extensions import ExtensionArray
 
 from bionn.data.applicable import (
@@ -34,9 +35,10 @@ from bionn.data.records import PackedRecords, pack_cells
 from bionn.data.samples import DataOptions, Samples, Source, concatenate
 from bionn.errors import FormatError, InputError, did_you_mean
 from bionn.formats.fasta import unique_ids
+from bionn.formats.hashes import all_different
 from bionn.formats.table import Table
 from bionn.formats.text import existing_file, is_pipe
-from bionn.formats.texts import all_different, arrow_texts, text_array, text_lists
+from bionn.formats.texts import arrow_texts, one_chunk, text_array
 from bionn.memory import give_back
 from bionn.sequences.alphabet import alphabet_named
 
@@ -57,13 +59,21 @@ def read_samples(inputs: Source | Sequence[Source], options: DataOptions) -> Sam
         InputError: a file or column is missing, ids do not match, or no target can be found.
         FormatError: a file cannot be read; says file and line.
     """
+    samples = _read(inputs, options)
+    give_back()  # what the files needed on the way, a table of labels above all
+    return samples
+
+
+def _read(inputs: Source | Sequence[Source], options: DataOptions) -> Samples:
     refuse_contradictions(options)
     sources = _sources(inputs, options)
     files = open_inputs([source for source, _ in sources], options)
     tables = [file for file in files if isinstance(file, Table)]
     sheet = None
     if options.labels is not None:
+        give_back()
         sheet = open_sheet(options.labels, options, beside_fasta=not tables)
+        give_back()
     turned = [oriented(file, sheet, options) for file in tables]
     tables, said = [table for table, _ in turned], [note for _, note in turned if note]
     left = iter(tables)
@@ -101,9 +111,9 @@ def read_samples(inputs: Source | Sequence[Source], options: DataOptions) -> Sam
     if options.group_pattern is not None:
         samples = replace(samples, table=samples.table.assign(group=_id_groups(samples, options)))
     samples = _with_unique_ids(samples)
-    samples = _without_missing_targets(_with_known_parts(samples), options.allow_missing)
-    give_back()  # what the files needed on the way
-    return samples
+    ids = text_array(pa.chunked_array([one_chunk(arrow_texts(samples.table["id"]))]))
+    samples = replace(samples, table=samples.table.assign(id=ids))
+    return _without_missing_targets(_with_known_parts(samples), options.allow_missing)
 
 
 def as_list(inputs: Source | Sequence[Source]) -> list[Source]:
@@ -350,7 +360,7 @@ def _id_groups(samples: Samples, options: DataOptions) -> list[str]:
 
 
 def _with_unique_ids(samples: Samples) -> Samples:
-    if all_different(text_lists(arrow_texts(samples.table["id"]))):
+    if all_different(arrow_texts(samples.table["id"])):
         return samples
     ids, renamed = unique_ids(list(samples.ids))
     if not renamed:

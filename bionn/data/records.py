@@ -14,10 +14,11 @@ from pandas.api.extensions import ExtensionArray
 
 from bionn.errors import FormatError
 from bionn.formats.fasta import IdRule, record_ids, unique_ids
+from bionn.formats.hashes import all_different
 from bionn.formats.intervals import chromosome_of
 from bionn.formats.sequence_files import record_finder, sequence_columns
 from bionn.formats.table import Table
-from bionn.formats.texts import all_different, text_array, text_lists
+from bionn.formats.texts import one_chunk, text_array, text_lists
 from bionn.sequences.packed import PackedSequences, Packer
 
 
@@ -88,8 +89,9 @@ def read_records(
         )
         if len(chromosomes) == records:
             found.setdefault("chromosome", chromosomes)
+    whole = pa.chunked_array([one_chunk(whole)])
     unique, renamed = whole, 0
-    if not all_different(text_lists(whole)):
+    if not all_different(whole):
         unique, renamed = unique_ids(whole.to_pylist())
     columns = pd.DataFrame(found, index=range(records))
     return PackedRecords(Path(path), text_array(unique), packer.packed(), renamed, where, columns)

@@ -13,6 +13,7 @@ from bionn.explain.features import feature_table
 from bionn.explain.model_motifs import MOST_ROWS, model_motifs, write_motifs
 from bionn.explain.trained import SequenceExplainer
 from bionn.formats.output import write_json, write_table
+from bionn.memory import give_back
 from bionn.predict import Predictor
 from bionn.preprocess.features import FeatureEncoder
 
@@ -35,7 +36,10 @@ def write_explanations(folder: Path, predictor: Predictor, prepared: Prepared) -
         return
     write_json(examples(predictor, prepared), into / "examples.json", indent=None)
     # of the rows that the network was tested on first: what it looks at is the same in all
-    parts = np.concatenate([rows, prepared.split.val, prepared.split.train])[:MOST_ROWS]
+    give_back()  # what the outputs of all test rows needed
+    split = prepared.split
+    parts = np.concatenate([part[:MOST_ROWS] for part in (rows, split.val, split.train)])
+    parts = parts[:MOST_ROWS]
     explainer = SequenceExplainer(predictor, backgrounds=0)
     found = model_motifs(explainer, prepared.inputs[torch.from_numpy(parts)])
     write_motifs(found, into)

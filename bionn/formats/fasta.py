@@ -9,7 +9,10 @@ from itertools import islice
 from pathlib import Path
 from typing import Literal, NoReturn
 
+import pyarrow as pa
+
 from bionn.errors import FormatError
+from bionn.formats.hashes import all_different
 from bionn.formats.text import (
     BLOCK,
     TABLE_SUFFIXES,
@@ -19,7 +22,7 @@ from bionn.formats.text import (
     plain_suffix,
     text_blocks,
 )
-from bionn.formats.texts import all_different
+from bionn.formats.texts import TEXT
 
 IdRule = Literal["first", "full"]
 
@@ -103,7 +106,7 @@ def unique_ids(ids: list[str]) -> tuple[list[str], int]:
         >>> unique_ids(["a", "b", "a", "a#2"])
         (['a', 'b', 'a#3', 'a#2'], 1)
     """
-    if all_different([ids]):
+    if all_different(pa.chunked_array([ids], type=TEXT)):
         return ids, 0
     taken, seen, unique, renamed = set(ids), {}, [], 0
     for name in ids:

@@ -18,6 +18,9 @@ MISSING = frozenset({"", "na", "n/a", "nan", "null", "none", "-", "?"})
 
 _NO_VALUE = pa.array(sorted(MISSING), type=pa.large_string())
 
+_AT_ONCE = 1 << 16
+"""Cells looked at at a time where they stay as they are."""
+
 _NUMBER = r"^[+-]?(([0-9]+\.?[0-9]*|\.[0-9]+)(e[+-]?[0-9]+)?|inf(inity)?)$"
 """What Arrow reads as a number."""
 
@@ -86,8 +89,14 @@ def without_missing(texts: pa.ChunkedArray) -> pa.ChunkedArray:
         >>> without_missing(pa.chunked_array([["yes", "NA", "-"]], type=pa.large_string())).to_pylist()
         ['yes', '', '']
     """
-    missing = pc.is_in(pc.utf8_lower(texts), _NO_VALUE)
-    return pc.if_else(missing, pa.scalar("", texts.type), texts)
+    chunks = []
+    for chunk in texts.chunks:
+        some = [chunk[at : at + _AT_ONCE] for at in range(0, len(chunk), _AT_ONCE)]
+        if any(pc.any(pc.is_in(pc.utf8_lower(cells), _NO_VALUE)).as_py() for cells in some):
+            missing = pc.is_in(pc.utf8_lower(chunk), _NO_VALUE)
+            chunk = pc.if_else(missing, pa.scalar("", texts.type), chunk)
+        chunks.append(chunk)
+    return pa.chunked_array(chunks, type=texts.type)
 
 
 def _parse(texts: pa.Array, rows: int) -> np.ndarray:

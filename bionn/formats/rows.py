@@ -7,7 +7,6 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from itertools import groupby
-from typing import Any
 
 import numpy as np
 import pandas as pd
@@ -18,7 +17,7 @@ from pandas.api.types import infer_dtype
 from bionn.formats.digits import BLANK, WIDTH, six_digits
 from bionn.formats.texts import TEXT, arrow_texts, letters_of
 
-_CACHED = 4096
+_CACHED = 8192
 """Rows whose numbers and characters stay in a processor's cache from step to step."""
 
 

@@ -30,7 +30,7 @@ from bionn.formats.numbers import (
     without_missing,
 )
 from bionn.formats.text import existing_file
-from bionn.formats.texts import TEXT, arrow_texts
+from bionn.formats.texts import TEXT, arrow_texts, one_chunk, text_array
 
 _TEXT = "string[pyarrow]"
 
@@ -73,7 +73,7 @@ class Table:
         frame: the cells as stripped strings (Arrow's, in a whole table of few columns), or the typed
             columns of a Parquet file or DataFrame.
         path: the file, for messages (``<table>`` for a DataFrame).
-        lines: the line on which each row begins, ``int64 (rows,)``; None for Parquet or a DataFrame.
+        lines: the line on which each row begins, ``(rows,)``; None for Parquet or a DataFrame.
         samples: the column of the file that each row was, if the file is genes x samples.
         ids: the column of the names of the rows, if the kind of file has one (AnnData).
         measured: the columns that were measured, if the kind of file says so (AnnData).
@@ -256,7 +256,11 @@ def joined(blocks: Sequence[Table]) -> Table:
         return blocks[0]
     lines = [block.lines for block in blocks if block.lines is not None]
     frame = pd.concat([block.frame for block in blocks], ignore_index=True)
-    return replace(blocks[0], frame=frame, lines=np.concatenate(lines) if lines else None)
+    if all(dtype == _TEXT for dtype in frame.dtypes):
+        whole = {name: one_chunk(arrow_texts(column)) for name, column in frame.items()}
+        frame = pd.DataFrame({n: text_array(pa.chunked_array([t])) for n, t in whole.items()})
+    numbers = np.concatenate(lines).astype(np.int32) if lines else None
+    return replace(blocks[0], frame=frame, lines=numbers)
 
 
 def read_blocks(

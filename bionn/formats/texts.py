@@ -5,7 +5,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection, Iterable, Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from itertools import chain
 from typing import Any, cast, overload
 
@@ -100,6 +100,16 @@ def text_lists(texts: pa.ChunkedArray) -> Iterator[list[str]]:
             yield chunk[start : start + _BLOCK].to_pylist()
 
 
+def one_chunk(texts: pa.ChunkedArray) -> pa.Array:
+    """The texts in one piece: what Arrow takes from many it puts together first, each time anew.
+
+    Example:
+        >>> one_chunk(pa.chunked_array([["a"], ["b"]])).to_pylist()
+        ['a', 'b']
+    """
+    return texts.chunk(0) if texts.num_chunks == 1 else texts.combine_chunks()
+
+
 def packed_texts(blocks: Iterable[Sequence[str]]) -> pa.LargeStringArray:
     """Texts that come in blocks as one array, which needs their letters and 8 bytes a text.
 
@@ -155,50 +165,3 @@ def hash_lines(digest: Any, blocks: Iterable[Sequence[str]]) -> None:
     """
     for number, block in enumerate(blocks):
         digest.update(("\n" * (number > 0) + "\n".join(block)).encode())
-
-
-def rows_of(texts: pa.ChunkedArray, among: pa.ChunkedArray) -> np.ndarray:
-    """The row of each text in other texts: ``int64 (N,)``, -1 where it is none; of equal ones, any.
-
-    By hashes of 64 bits, sorted: a table of hashes would need five times the memory. That two texts
-    of one hash are equal is checked; others are not looked at, however long they are.
-
-    Example:
-        >>> rows_of(pa.chunked_array([["b", "x"]]), pa.chunked_array([["a", "b"]])).tolist()
-        [1, -1]
-    """
-    hashes = hashes_of(text_lists(among))
-    order = np.argsort(hashes, kind="stable")
-    hashes, whole = hashes[order], among.combine_chunks()
-    found = []
-    for block in text_lists(texts):
-        wanted = hashes_of([block])
-        places = np.minimum(np.searchsorted(hashes, wanted), len(hashes) - 1)
-        alike = np.flatnonzero(hashes[places] == wanted)
-        rows, texts_alike = order[places[alike]], pa.array(block, type=whole.type).take(alike)
-        equal = pc.equal(whole.take(pa.array(rows)), texts_alike).to_numpy(zero_copy_only=False)
-        found.append(np.full(len(block), -1))
-        found[-1][alike] = np.where(equal, rows, -1)
-    return np.concatenate(found)
-
-
-def hashes_of(texts: Iterable[Collection[str]]) -> np.ndarray:
-    """A hash of 64 bits for each text, which come in blocks: ``int64 (N,)``, by Python's ``hash``."""
-    return np.fromiter(map(hash, chain.from_iterable(texts)), np.int64)
-
-
-def all_different(texts: Iterable[Collection[str]]) -> bool:
-    """Whether no text stands twice (False also if two hashes of 64 bits happen to be equal).
-
-    Eight bytes a text are needed, a tenth of what a set needs.
-
-    Args:
-        texts: in blocks of any size.
-
-    Example:
-        >>> all_different([["a"], ["b"]]), all_different([["a", "b"], ["a"]])
-        (True, False)
-    """
-    ordered = hashes_of(texts)
-    ordered.sort()
-    return not (ordered[1:] == ordered[:-1]).any()
