@@ -83,6 +83,15 @@ def takes_codes(codes: Tensor, symbols: int) -> bool:
     return symbols <= 256 and codes.is_cpu and type(codes) is Tensor
 
 
+def onehot_pays(samples: int, inputs: int, outputs: int) -> bool:
+    """Whether the one-hot kernels take so many samples in less time than a product of one-hot rows."""
+    found = library()
+    assert found is not None
+    function = found.onehot_pays
+    function.argtypes, function.restype = (_N, _N, _N), ctypes.c_bool
+    return function(samples, inputs, outputs)
+
+
 def onehot_value(codes: Tensor, weight: Tensor, bias: Tensor | None, table: Tensor) -> Tensor:
     """The one-hot linear layer: codes ``(N, L)`` uint8 below S, weight ``(L, A, H)``, table ``(S, A)``.
 

@@ -53,6 +53,13 @@ def in_use(codes: Tensor, table: Tensor) -> Tensor:
     return table[: high + 1]
 
 
+def _pays(codes: Tensor, outputs: int, table: Tensor) -> bool:
+    """Whether the CPU's kernels can take the codes, and do so faster than a product would."""
+    *rows, length = codes.shape
+    inputs = length * table.shape[1]
+    return cpu.takes_codes(codes, len(table)) and cpu.onehot_pays(math.prod(rows), inputs, outputs)
+
+
 def _bytes(codes: Tensor) -> Tensor:
     """Codes ``(*, L)`` as the CPU's kernels read them: ``(N, L)`` uint8."""
     return _rows(codes).to(torch.uint8).contiguous()
@@ -73,7 +80,7 @@ class OneHotLinearReverse(Function):
         """Return ``(*, out)`` for codes ``(*, L)``, weight ``(out, A, L)``, table ``(S, A)``."""
         # linear takes a bias of other shapes too; the kernels read a number for each output
         usual = bias is None or bias.shape == weight.shape[:1]
-        if usual and cpu.takes() and cpu.takes_codes(codes, len(table)):
+        if usual and cpu.takes() and _pays(codes, len(weight), table):
             # the kernels read weights laid out (L, A, out); bfloat16 is summed in float32
             major = widen(weight).permute(2, 1, 0).contiguous()
             constants = [None if t is None else widen(t) for t in (bias, table)]
@@ -108,8 +115,8 @@ class OneHotLinearReverse(Function):
             # that carry letter a at position l
             upstream = _rows(grad)
             wide, wide_table = widen(upstream).contiguous(), widen(table)
-            fits = cpu.takes_codes(codes, len(table))
-            if fits and cpu.takes(wide, wide_table, dtype=wide.dtype):
+            fits = cpu.takes(wide, wide_table, dtype=wide.dtype)
+            if fits and _pays(codes, out_features, table):
                 major = cpu.onehot_chain(_bytes(codes), wide, wide_table).to(grad.dtype)
             elif gpu.takes(codes, table, upstream):
                 major = gpu.onehot_chain(_rows(codes), upstream, table)

@@ -22,7 +22,7 @@ from bionn import functional as F
 from bionn.certify.cases import CASES, Case
 
 ROWS, WIDTH, LENGTH = 1024, 512, 200
-LENGTHS, WIDTHS = (41, 70, 200, 1000), (64, 512)
+LENGTHS, WIDTHS = (41, 70, 200, 1000), (64, 512, 2048)
 ROUNDS = 101
 HERE = Path(__file__).resolve().parent
 

@@ -31,6 +31,7 @@ void cross_entropy_value(const float* z, const int64_t* target, const float* w, 
 void cross_entropy_chain(const float* g, const float* log_y, const int64_t* target, const float* w, float* d,
                          int64_t rows, int64_t classes, int64_t ignored, bool reduced, bool mean);
 
+bool onehot_pays(int64_t samples, int64_t inputs, int64_t outputs);
 int64_t onehot_largest(const uint8_t* codes, int64_t n);
 void onehot_float32_value(const uint8_t* codes, const float* weight, const float* table, const float* bias,
                           float* out, int64_t samples, int64_t length, int64_t letters, int64_t outputs,

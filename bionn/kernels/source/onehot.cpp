@@ -17,7 +17,7 @@ using namespace bionn;
 
 namespace {
 
-constexpr int64_t few = 32;          // samples for which no tables are made
+constexpr int64_t few = 64;          // samples for which no tables are made
 constexpr int64_t in_cache = 49152;  // bytes of tables in use at a time
 constexpr int64_t together = 8;      // samples summed side by side, forward: one sum waits for itself
 constexpr int64_t a_chunk = 512;     // samples whose upstream gradients are in use at a time
@@ -212,6 +212,13 @@ void chain(const uint8_t* codes, const T* upstream, const T* table, T* gradient,
 
 ONEHOT(float, onehot_float32)
 ONEHOT(double, onehot_float64)
+
+// Whether so many samples take less time here than as one-hot rows in a product, which wide layers of many weights do
+// as long as a batch has too few samples for tables to pay. The bounds are measured: experiments/benchmarks.
+BIONN_API bool onehot_pays(int64_t samples, int64_t inputs, int64_t outputs) {
+  if (samples < 24 || samples >= 256 || outputs < 256) return true;
+  return inputs * outputs < (samples < few ? 1 << 18 : samples < 128 ? 1 << 20 : 3 << 19);
+}
 
 BIONN_API int64_t onehot_largest(const uint8_t* codes, int64_t n) {
   uint8_t largest = 0;

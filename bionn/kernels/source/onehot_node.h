@@ -1,5 +1,9 @@
 // The linear layer on one-hot sequences as a node in autograd's graph.
 #pragma once
+#include <ATen/ops/addmm.h>
+#include <ATen/ops/embedding.h>
+#include <ATen/ops/mm.h>
+
 #include "node.h"
 
 namespace {
@@ -7,8 +11,20 @@ namespace {
 // The linear layer on one-hot sequences: codes (N, L) below S, weight (H, A, L) laid out (L, A, H),
 // bias (H), table (S, A).
 struct OneHotNode : Function<OneHotNode> {
+  // What the codes stand for, (N, L * A), where a product of it is faster than the kernels.
+  static Given rows(const Tensor& codes, const Tensor& table, int64_t outputs) {
+    const int64_t samples = codes.size(0), inputs = codes.size(1) * table.size(1);
+    if (onehot_pays(samples, inputs, outputs)) return {};
+    return at::embedding(table, codes.to(at::kInt)).view({samples, inputs});
+  }
+
   static Tensor value(const Tensor& weight, const Given& bias, const Tensor& codes, const Tensor& table,
                       int64_t symbols) {
+    at::AutoDispatchBelowADInplaceOrView within;  // a node of ours stands for all that is called
+    if (const Given x = rows(codes, table, weight.size(0))) {
+      const Tensor matrix = weight.permute({2, 1, 0}).view({x->size(1), weight.size(0)});
+      return bias ? at::addmm(*bias, *x, matrix) : at::mm(*x, matrix);
+    }
     const Tensor out = at::empty({codes.size(0), weight.size(0)}, weight.options());
     onehot_float32_value(bytes(codes), numbers(weight), numbers(table), bias ? numbers(*bias) : nullptr, numbers(out),
                          codes.size(0), codes.size(1), weight.size(1), weight.size(0), symbols);
@@ -16,10 +32,13 @@ struct OneHotNode : Function<OneHotNode> {
   }
 
   static Tensor by_weight(const Tensor& upstream, const Tensor& codes, const Tensor& table, int64_t symbols) {
+    const int64_t length = codes.size(1), letters = table.size(1), outputs = upstream.size(1);
+    if (const Given x = rows(codes, table, outputs))
+      return at::mm(x->t(), upstream).view({length, letters, outputs}).permute({2, 1, 0});
     const Tensor u = upstream.contiguous();
-    const Tensor gradient = at::empty({codes.size(1), table.size(1), u.size(1)}, u.options());
-    onehot_float32_chain(bytes(codes), numbers(u), numbers(table), numbers(gradient), codes.size(0), codes.size(1),
-                         table.size(1), u.size(1), symbols);
+    const Tensor gradient = at::empty({length, letters, outputs}, u.options());
+    onehot_float32_chain(bytes(codes), numbers(u), numbers(table), numbers(gradient), codes.size(0), length, letters,
+                         outputs, symbols);
     return gradient.permute({2, 1, 0});
   }
 
