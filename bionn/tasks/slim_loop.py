@@ -29,6 +29,7 @@ from lightning.pytorch.strategies import SingleDeviceStrategy
 from lightning.pytorch.utilities.exceptions import SIGTERMException
 from lightning.pytorch.utilities.signature_utils import is_param_in_hook_signature
 from torch import Tensor
+from torch.autograd.graph import _engine_run_backward
 from torch.optim import Optimizer
 
 from bionn.data.batches import Batch
@@ -192,6 +193,7 @@ class Step:
         )
         self._told = {name: self._listeners(name) for name in TOLD}
         self._transfers = not _transfers_plainly(trainer)
+        self._derives_plainly = not _has_own(module, "backward", L.LightningModule)
         self._found: dict[str, Any] | None = None
 
     def _listeners(self, name: str) -> tuple[list[Callable[..., Any]], Callable[..., Any] | None]:
@@ -307,7 +309,13 @@ class Step:
             self._found = {}
             return None
         self.tell("on_before_backward", loss)
-        self._ask("backward", loss)
+        if self._derives_plainly and type(loss) is Tensor and loss.requires_grad and not loss.dim():
+            # what `loss.backward()` comes to
+            ones = (torch.ones((), dtype=loss.dtype, device=loss.device),)
+            told = {"allow_unreachable": True, "accumulate_grad": True}
+            _engine_run_backward((loss,), ones, False, False, (), **told)
+        else:
+            self._ask("backward", loss)
         self.tell("on_after_backward")
         return self._found["loss"]
 

@@ -233,3 +233,27 @@ def test_a_step_that_never_calls_its_closure_is_told() -> None:
     trainer = L.Trainer(logger=False, **QUIET)
     with pytest.raises(MisconfigurationException, match="optimizer_step has to call"):
         trainer.fit(Lazy(), batches(), batches())
+
+
+class Halving(Witness):
+    """Derives in a way of its own."""
+
+    def backward(self, loss: torch.Tensor, *args: Any, **options: Any) -> None:
+        self.seen.append("backward")
+        super().backward(loss / 2, *args, **options)
+
+
+def test_a_backward_of_its_own_is_called(monkeypatch: pytest.MonkeyPatch) -> None:
+    modules = []
+    for known in ("2.6.", "another"):
+        monkeypatch.setattr("bionn.tasks.slim_loop.KNOWN", known)
+        module = Halving()
+        L.Trainer(logger=False, **QUIET).fit(module, batches(), batches())
+        modules.append(module)
+    ours, theirs = modules
+    assert ours.was_slim == {True}
+    assert theirs.was_slim == {False}
+    assert ours.seen.count("backward") > STEPS
+    assert ours.seen == theirs.seen
+    for one, other in zip(ours.parameters(), theirs.parameters(), strict=True):
+        assert torch.equal(one, other)
