@@ -38,24 +38,20 @@ class AdamW(torch.optim.AdamW):
         (torch.Size([2, 3]), 0.9)
     """
 
-    @torch.no_grad()
     def step(self, closure: Callable[[], Any] | None = None) -> Any:
         """Take a step; what the closure, which computes gradients, returned."""
         if self._is_watched() or not all(_is_plain(group) for group in self.param_groups):
             return _torchs(self, closure)
         loss = None
         if closure is not None:
-            with torch.enable_grad():
+            if torch.is_grad_enabled():
                 loss = closure()
-        if self._is_taken_by_kernels():
-            return loss
-        gathered = [self._gathered(group) for group in self.param_groups]
-        if any(lists is None for lists in gathered):  # a first step above all
-            _torchs(self)
-            return loss
-        for group, lists in zip(self.param_groups, gathered, strict=True):
-            if lists is not None and lists[0]:
-                _step_fused(group, *lists)
+            else:
+                with torch.enable_grad():
+                    loss = closure()
+        with torch.no_grad():
+            if not self._is_taken_by_kernels():
+                self._step_as_torch_does()
         return loss
 
     step.hooked = True  # pyright: ignore[reportFunctionMemberAccess] - torch need not wrap it
@@ -81,6 +77,15 @@ class AdamW(torch.optim.AdamW):
             or hasattr(self, "grad_scale")
             or hasattr(self, "found_inf")
         )
+
+    def _step_as_torch_does(self) -> None:
+        gathered = [self._gathered(group) for group in self.param_groups]
+        if any(lists is None for lists in gathered):  # a first step above all
+            _torchs(self)
+            return
+        for group, lists in zip(self.param_groups, gathered, strict=True):
+            if lists is not None and lists[0]:
+                _step_fused(group, *lists)
 
     def _is_taken_by_kernels(self) -> bool:
         """Whether the library has taken the step: of float32 on the CPU, the first one above all not."""

@@ -289,9 +289,14 @@ class Step:
         )
         return loss
 
-    @torch.enable_grad()
     def _closure(self, batch: Any, batch_idx: int) -> Tensor | None:
         """Forward and backward; the loss."""
+        if torch.is_grad_enabled():
+            return self._computed(batch, batch_idx)
+        with torch.enable_grad():  # which the optimiser left to us
+            return self._computed(batch, batch_idx)
+
+    def _computed(self, batch: Any, batch_idx: int) -> Tensor | None:
         arguments = (batch, batch_idx) if self._takes_index else (batch,)
         if self._precision is None:
             output = self._ask("training_step", *arguments)

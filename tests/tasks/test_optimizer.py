@@ -208,3 +208,20 @@ def test_a_state_that_somebody_replaces_is_the_one_that_is_used() -> None:
             optimizer.step()
         weights.append(weight)
     assert torch.equal(*weights)
+
+
+def test_a_closure_derives_also_where_gradients_are_off() -> None:
+    weight = torch.nn.Parameter(torch.ones(2))
+    optimizer = AdamW([weight], fused=True)
+
+    def closure() -> float:
+        optimizer.zero_grad()
+        loss = (weight**2).sum()
+        loss.backward()
+        return float(loss.detach())
+
+    with torch.no_grad():
+        losses = [optimizer.step(closure) for _ in range(3)]
+        assert not torch.is_grad_enabled()
+    assert losses == sorted(losses, reverse=True)
+    assert losses[-1] < losses[0]

@@ -70,6 +70,16 @@ class Idle(Callback):
     """Has none."""
 
 
+class Forgetful(torch.optim.SGD):
+    """Calls its closure with gradients off."""
+
+    @torch.no_grad()
+    def step(self, closure: Any = None) -> Any:
+        loss = closure()
+        super().step()
+        return loss
+
+
 class Witness(L.LightningModule):
     """A network that notes its hooks."""
 
@@ -108,7 +118,7 @@ class Witness(L.LightningModule):
             self.trainer.should_stop = True
 
     def configure_optimizers(self) -> Any:
-        optimizer = torch.optim.SGD(self.parameters(), lr=0.1)
+        optimizer = self.settings.get("optimizer", torch.optim.SGD)(self.parameters(), lr=0.1)
         interval = self.settings.get("schedule")
         if interval is None:
             return optimizer
@@ -155,6 +165,7 @@ CASES: dict[str, tuple[dict[str, Any], dict[str, Any]]] = {
     "autocast": ({"precision": "bf16-mixed"}, {}),
     "half precision": ({"precision": "bf16-true"}, {}),
     "double precision": ({"precision": "64-true"}, {}),
+    "gradients off": ({}, {"optimizer": Forgetful}),
     "a schedule of steps": ({}, {"schedule": "step"}),
     "a schedule of epochs": ({}, {"schedule": "epoch"}),
     "a schedule of losses": ({}, {"schedule": "plateau"}),
