@@ -28,8 +28,8 @@ with torch.inference_mode(False):
     _PLAIN |= {_dispatch_keys(torch.empty(0)).raw_repr()}
 _NAMES = {torch.float32: "float32", torch.float64: "float64"}
 _SIGNATURES = {
-    "onehot_value": (_P, _P, _P, _P, _P, _N, _N, _N, _N, _N),
-    "onehot_chain": (_P, _P, _P, _P, _N, _N, _N, _N, _N),
+    "onehot_value": (_P, _P, _P, _P, _P, _N, _N, _N, _N, _N, ctypes.c_bool),
+    "onehot_chain": (_P, _P, _P, _P, _P, _P, _N, _N, _N, _N, _N),
     "mutants_value": (*[_P] * 12, *[_N] * 6, _F, _F),
 }
 
@@ -101,7 +101,7 @@ def onehot_value(codes: Tensor, weight: Tensor, bias: Tensor | None, table: Tens
     constants = table.data_ptr(), None if bias is None else bias.data_ptr()
     pointers = codes.data_ptr(), weight.data_ptr(), *constants, out.data_ptr()
     sizes = *codes.shape, *weight.shape[1:], len(table)
-    _function("onehot_value", f"onehot_{_NAMES[weight.dtype]}")(*pointers, *sizes)
+    _function("onehot_value", f"onehot_{_NAMES[weight.dtype]}")(*pointers, *sizes, False)
     return out
 
 
@@ -110,7 +110,7 @@ def onehot_chain(codes: Tensor, u: Tensor, table: Tensor) -> Tensor:
     samples, length = codes.shape
     sizes = length, table.shape[1], u.shape[1]
     gradient = u.new_empty(sizes)
-    pointers = codes.data_ptr(), u.data_ptr(), table.data_ptr(), gradient.data_ptr()
+    pointers = codes.data_ptr(), u.data_ptr(), None, table.data_ptr(), gradient.data_ptr(), None
     _function("onehot_chain", f"onehot_{_NAMES[u.dtype]}")(*pointers, samples, *sizes, len(table))
     return gradient
 

@@ -18,12 +18,13 @@ struct Perceptron {
   std::vector<Tensor> weights, biases;
   Given table;      // of codes
   int64_t symbols;  // in use
+  bool rectifies;   // the first layer does: it takes codes, and the activation is ReLU
 
   Given bias(size_t layer) const { return biases.empty() ? Given() : Given(biases[layer]); }
 
   Tensor value(size_t layer, const Tensor& x) const {
     if (layer || !table) return linear_value(x, weights[layer], bias(layer));
-    return OneHotNode::value(weights[0], bias(0), input, *table, symbols);
+    return OneHotNode::value(weights[0], bias(0), input, *table, symbols, rectifies);
   }
 
   Tensor by_weight(size_t layer, const Tensor& u, const Tensor& x) const {
@@ -39,7 +40,7 @@ struct MlpNode : Function<MlpNode> {
       const Tensor z = net.value(layer, y);
       if (layer + 1 == net.weights.size()) return z;
       y = kept && op.keeps == Keeps::input ? at::empty_like(z) : z;
-      op.value(z, y, a, b);
+      if (layer || !net.rectifies) op.value(z, y, a, b);
       if (kept) kept->push_back(y);
       if (kept && op.keeps == Keeps::input) kept->push_back(z);
     }
@@ -47,7 +48,7 @@ struct MlpNode : Function<MlpNode> {
 
   static Tensor forward(AutogradContext* ctx, const Tensor& input, at::TensorList weights, at::TensorList biases,
                         const Given& table, int64_t symbols, int64_t at, const Constants& constants) {
-    const Perceptron net{input, weights.vec(), biases.vec(), table, symbols};
+    const Perceptron net{input, weights.vec(), biases.vec(), table, symbols, rectifies(table, weights.size(), ops[at])};
     variable_list kept{input, table ? *table : Tensor()};
     kept.insert(kept.end(), weights.begin(), weights.end());
     kept.insert(kept.end(), biases.begin(), biases.end());
@@ -68,12 +69,11 @@ struct MlpNode : Function<MlpNode> {
     variable_list gradients(1 + layers + biases + 4);
     if (!upstream[0].defined()) return gradients;
     const variable_list kept = ctx->get_saved_variables();
+    const Op& op = ops[ctx->saved_data["op"].toInt()];
     const auto first = kept.begin() + 2, hidden = first + layers + biases;
     const Given table = kept[1].defined() ? Given(kept[1]) : Given();
     const Perceptron net{kept[0], {first, first + layers}, {first + layers, hidden}, table,
-                         ctx->saved_data["symbols"].toInt()};
-    const int64_t at = ctx->saved_data["op"].toInt();
-    const Op& op = ops[at];
+                         ctx->saved_data["symbols"].toInt(), rectifies(table, layers, op)};
     const Constants constants = ctx->saved_data["constants"].toDoubleVector();
     const bool numbers_only = last(upstream[0]) && std::all_of(kept.begin(), kept.end(), [](const Tensor& each) {
       return !each.defined() || plain(each, each.scalar_type());
@@ -95,12 +95,20 @@ struct MlpNode : Function<MlpNode> {
     while (lowest < layers && !asked(ctx, lowest, layers, biases)) ++lowest;
     Tensor u = upstream[0];
     for (size_t layer = layers; layer-- > lowest;) {
+      if (!layer && net.rectifies && ctx->needs_input_grad(1)) {
+        const bool with_bias = biases && ctx->needs_input_grad(1 + layers);
+        if (with_bias) gradients[1 + layers] = at::empty({u.size(1)}, u.options());
+        gradients[1] = OneHotNode::by_weight(u, net.input, *table, net.symbols, hidden[0],
+                                             with_bias ? Given(gradients[1 + layers]) : Given());
+        break;
+      }
       const Tensor x = layer ? hidden[(layer - 1) * each] : net.input;
       if (ctx->needs_input_grad(1 + layer)) gradients[1 + layer] = net.by_weight(layer, u, x);
       if (biases && ctx->needs_input_grad(1 + layers + layer)) gradients[1 + layers + layer] = at::sum(u, 0);
       if (layer == lowest && (layer || !ctx->needs_input_grad(0))) break;
       u = linear_by_input(u, net.weights[layer]);
       if (!layer) break;
+      if (layer == 1 && net.rectifies && ctx->needs_input_grad(1)) continue;  // done when it is read
       const Tensor& known = hidden[(layer - 1) * each + each - 1];
       const float a = constant(constants, 0), b = constant(constants, 1);
       if (op.keeps == Keeps::bits) op.chain_of_output(numbers(u), numbers(known), numbers(u), u.numel(), a, b);
@@ -108,6 +116,10 @@ struct MlpNode : Function<MlpNode> {
     }
     if (ctx->needs_input_grad(0)) gradients[0] = u;
     return gradients;
+  }
+
+  static bool rectifies(const Given& table, size_t layers, const Op& op) {
+    return table && layers > 1 && op.chain_of_output == relu_chain;
   }
 
   static bool asked(AutogradContext* ctx, size_t layer, size_t layers, size_t biases) {
@@ -145,7 +157,7 @@ Given mlp(const Tensor& input, const Given& table, at::TensorList weights, at::T
   for (const Tensor& each : biases) wanted |= asks(each);
   const int64_t at = op - ops;
   if (wanted) return MlpNode::apply(input, weights, biases, table, symbols, at, constants.vec());
-  return MlpNode::value({input, weights.vec(), biases.vec(), table, symbols}, *op, constant(constants, 0),
+  return MlpNode::value({input, weights.vec(), biases.vec(), table, symbols, MlpNode::rectifies(table, weights.size(), *op)}, *op, constant(constants, 0),
                         constant(constants, 1), nullptr);
 }
 

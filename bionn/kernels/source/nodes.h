@@ -35,7 +35,8 @@ bool onehot_pays(int64_t samples, int64_t inputs, int64_t outputs);
 int64_t onehot_largest(const uint8_t* codes, int64_t n);
 void onehot_float32_value(const uint8_t* codes, const float* weight, const float* table, const float* bias,
                           float* out, int64_t samples, int64_t length, int64_t letters, int64_t outputs,
-                          int64_t symbols);
-void onehot_float32_chain(const uint8_t* codes, const float* u, const float* table, float* gradient,
-                          int64_t samples, int64_t length, int64_t letters, int64_t outputs, int64_t symbols);
+                          int64_t symbols, bool rectify);
+void onehot_float32_chain(const uint8_t* codes, const float* u, const float* output, const float* table,
+                          float* gradient, float* by_bias, int64_t samples, int64_t length, int64_t letters,
+                          int64_t outputs, int64_t symbols);
 }

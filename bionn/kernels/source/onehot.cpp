@@ -10,6 +10,9 @@
 //
 // Weights and their gradient are laid out (L, A, H); codes are below S; table (S, A) says what each
 // code stands for.
+//
+// A rectifier (ReLU) behind the layer is applied to values as they are written, and to upstream gradients as
+// they are read, which are then summed for the bias as well: each is in the caches at that time.
 #include "onehot_few.h"
 #include "onehot_tables.h"
 
@@ -27,7 +30,7 @@ constexpr int64_t ahead = 8;         // samples whose upstream gradients are ask
 // Numbers are those of rows times their bytes.
 template <class T>
 void forward(const uint16_t* numbers, const T* weight, const T* shares_of_codes, const T* bias, T* out,
-             const Shape& s) {
+             const Shape& s, bool rectify) {
   using W = typename Wide<T>::type;
   const Table<T> table(shares_of_codes, s);
   constexpr int64_t B = Wide<T>::size;
@@ -77,7 +80,8 @@ void forward(const uint16_t* numbers, const T* weight, const T* shares_of_codes,
       }
       for (int64_t n = 0; n < here; ++n)
         for (int64_t v = 0; v < block.vectors; ++v)
-          store(totals[v * share + n], out + (n0 + n) * s.outputs + block.at(v), block.width(v));
+          store(rectify ? rectified<W>(totals[v * share + n], totals[v * share + n]) : totals[v * share + n],
+                out + (n0 + n) * s.outputs + block.at(v), block.width(v));
     }
   });
 }
@@ -120,7 +124,7 @@ Buckets sort_samples(const uint16_t* numbers, const Shape& s) {
 }
 
 template <class T>
-void backward(const uint16_t* numbers, const T* upstream, const T* shares, T* gradient, const Shape& s) {
+void backward(const uint16_t* numbers, const Upstream<T>& upstream, const T* shares, T* gradient, const Shape& s) {
   using W = typename Wide<T>::type;
   const Table<T> table(shares, s);
   constexpr int64_t B = Wide<T>::size, most = a_chunk + 1;
@@ -137,12 +141,18 @@ void backward(const uint16_t* numbers, const T* upstream, const T* shares, T* gr
     for (int64_t task = first; task < last; ++task) {
       const Block block(task / parts, s, B);
       const int64_t g0 = task % parts * part, g1 = std::min(s.groups, g0 + part);
+      W bias[block_vectors][apart] = {};
       for (int64_t chunk = 0; chunk < sorted.chunks; ++chunk) {
         const int64_t n0 = chunk * a_chunk, here = std::min(a_chunk, s.samples - n0);
         for (int64_t n = 0; n < here; ++n) {
-          fetch<0>(upstream, n0 + n + ahead, std::min(n0 + n + ahead + 1, s.samples), block);
-          for (int64_t v = 0; v < block.vectors; ++v)
-            packed[v * most + n] = load(upstream + (n0 + n) * s.outputs + block.at(v), block.width(v));
+          const int64_t soon = n0 + n + ahead, end = std::min(soon + 1, s.samples);
+          fetch<0>(upstream.gradient, soon, end, block);
+          if (upstream.output) fetch<0>(upstream.output, soon, end, block);
+          for (int64_t v = 0; v < block.vectors; ++v) {
+            const W u = upstream.at((n0 + n) * s.outputs + block.at(v), block.width(v));
+            packed[v * most + n] = u;
+            bias[v][n % apart] += u;
+          }
         }
         for (int64_t v = 0; v < block.vectors; ++v) {
           const W* u = &packed[v * most];
@@ -167,6 +177,8 @@ void backward(const uint16_t* numbers, const T* upstream, const T* shares, T* gr
           }
         }
       }
+      for (int64_t v = 0; upstream.by_bias && !g0 && v < block.vectors; ++v)
+        store((bias[v][0] + bias[v][1]) + (bias[v][2] + bias[v][3]), upstream.by_bias + block.at(v), block.width(v));
     }
   });
 }
@@ -185,15 +197,18 @@ Shape shape_of(int64_t samples, int64_t length, int64_t letters, int64_t outputs
 bool tables_pay(const Shape& s) { return s.samples >= few && s.length * s.letters * s.outputs > 0; }
 
 template <class T>
-void value(const uint8_t* codes, const T* weight, const T* table, const T* bias, T* out, const Shape& s) {
-  if (!tables_pay(s)) return forward_few(codes, weight, table, bias, out, s);
-  forward(number_groups(codes, s, line).get(), weight, table, bias, out, s);
+void value(const uint8_t* codes, const T* weight, const T* table, const T* bias, T* out, const Shape& s, bool rectify) {
+  if (tables_pay(s)) return forward(number_groups(codes, s, line).get(), weight, table, bias, out, s, rectify);
+  forward_few(codes, weight, table, bias, out, s);
+  for (int64_t i = 0; rectify && i < s.samples * s.outputs; ++i) out[i] = rectified(out[i], out[i]);
 }
 
 template <class T>
-void chain(const uint8_t* codes, const T* upstream, const T* table, T* gradient, const Shape& s) {
-  if (!tables_pay(s)) return backward_few(codes, upstream, table, gradient, s);
-  backward(number_groups(codes, s, 1).get(), upstream, table, gradient, s);
+void chain(const uint8_t* codes, const Upstream<T>& upstream, const T* table, T* gradient, const Shape& s) {
+  if (tables_pay(s)) return backward(number_groups(codes, s, 1).get(), upstream, table, gradient, s);
+  if (!upstream.output && !upstream.by_bias) return backward_few(codes, upstream.gradient, table, gradient, s);
+  const auto u = upstream.made(s);
+  backward_few(codes, u.get(), table, gradient, s);
 }
 
 }  // namespace
@@ -201,13 +216,15 @@ void chain(const uint8_t* codes, const T* upstream, const T* table, T* gradient,
 #define ONEHOT(T, name)                                                                              \
   BIONN_API void name##_value(const uint8_t* codes, const T* weight, const T* table, const T* bias, \
                               T* out, int64_t samples, int64_t length, int64_t letters,             \
-                              int64_t outputs, int64_t symbols) {                                   \
-    value<T>(codes, weight, table, bias, out, shape_of(samples, length, letters, outputs, symbols, 3)); \
+                              int64_t outputs, int64_t symbols, bool rectify) {                     \
+    const Shape s = shape_of(samples, length, letters, outputs, symbols, 3);                        \
+    value<T>(codes, weight, table, bias, out, s, rectify);                                          \
   }                                                                                                 \
-  BIONN_API void name##_chain(const uint8_t* codes, const T* upstream, const T* table, T* gradient, \
-                              int64_t samples, int64_t length, int64_t letters, int64_t outputs,    \
-                              int64_t symbols) {                                                    \
-    chain<T>(codes, upstream, table, gradient, shape_of(samples, length, letters, outputs, symbols, 2)); \
+  BIONN_API void name##_chain(const uint8_t* codes, const T* upstream, const T* output, const T* table, \
+                              T* gradient, T* by_bias, int64_t samples, int64_t length,             \
+                              int64_t letters, int64_t outputs, int64_t symbols) {                  \
+    const Shape s = shape_of(samples, length, letters, outputs, symbols, 2);                        \
+    chain<T>(codes, {upstream, output, by_bias}, table, gradient, s);                               \
   }
 
 ONEHOT(float, onehot_float32)

@@ -3,6 +3,7 @@
 #include <ATen/ops/addmm.h>
 #include <ATen/ops/embedding.h>
 #include <ATen/ops/mm.h>
+#include <ATen/ops/sum.h>
 
 #include "node.h"
 
@@ -19,25 +20,34 @@ struct OneHotNode : Function<OneHotNode> {
   }
 
   static Tensor value(const Tensor& weight, const Given& bias, const Tensor& codes, const Tensor& table,
-                      int64_t symbols) {
+                      int64_t symbols, bool rectify = false) {
     at::AutoDispatchBelowADInplaceOrView within;  // a node of ours stands for all that is called
     if (const Given x = rows(codes, table, weight.size(0))) {
       const Tensor matrix = weight.permute({2, 1, 0}).view({x->size(1), weight.size(0)});
-      return bias ? at::addmm(*bias, *x, matrix) : at::mm(*x, matrix);
+      const Tensor out = bias ? at::addmm(*bias, *x, matrix) : at::mm(*x, matrix);
+      if (rectify) relu_value(numbers(out), numbers(out), out.numel(), 0, 0);
+      return out;
     }
     const Tensor out = at::empty({codes.size(0), weight.size(0)}, weight.options());
     onehot_float32_value(bytes(codes), numbers(weight), numbers(table), bias ? numbers(*bias) : nullptr, numbers(out),
-                         codes.size(0), codes.size(1), weight.size(1), weight.size(0), symbols);
+                         codes.size(0), codes.size(1), weight.size(1), weight.size(0), symbols, rectify);
     return out;
   }
 
-  static Tensor by_weight(const Tensor& upstream, const Tensor& codes, const Tensor& table, int64_t symbols) {
+  // With the output of a rectifier behind the layer, upstream is the gradient by that, and may be written to. The
+  // bias's gradient is written where there is a place for it.
+  static Tensor by_weight(const Tensor& upstream, const Tensor& codes, const Tensor& table, int64_t symbols,
+                          const Given& output = {}, const Given& by_bias = {}) {
     const int64_t length = codes.size(1), letters = table.size(1), outputs = upstream.size(1);
-    if (const Given x = rows(codes, table, outputs))
+    if (const Given x = rows(codes, table, outputs)) {
+      if (output) relu_chain(numbers(upstream), numbers(*output), numbers(upstream), upstream.numel(), 0, 0);
+      if (by_bias) by_bias->copy_(at::sum(upstream, 0));
       return at::mm(x->t(), upstream).view({length, letters, outputs}).permute({2, 1, 0});
+    }
     const Tensor u = upstream.contiguous();
     const Tensor gradient = at::empty({length, letters, outputs}, u.options());
-    onehot_float32_chain(bytes(codes), numbers(u), numbers(table), numbers(gradient), codes.size(0), length, letters,
+    onehot_float32_chain(bytes(codes), numbers(u), output ? numbers(*output) : nullptr, numbers(table),
+                         numbers(gradient), by_bias ? numbers(*by_bias) : nullptr, codes.size(0), length, letters,
                          outputs, symbols);
     return gradient.permute({2, 1, 0});
   }

@@ -64,6 +64,36 @@ BIONN_INLINE W at_bytes(const W* rows, uint64_t bytes) {
   return *reinterpret_cast<const W*>(reinterpret_cast<const char*>(rows) + static_cast<uint16_t>(bytes));
 }
 
+// x where a rectifier lets it pass: where its output (or input) is not 0 or below. NaN passes.
+template <class W>
+BIONN_INLINE W rectified(W x, W output) {
+  return output <= 0 ? W{} : x;
+}
+
+// The gradient by the layer's output (N, H); with the output of a rectifier behind the layer, the one by that; and
+// where its sums over samples are wanted, for the bias, the place of those (H).
+template <class T>
+struct Upstream {
+  const T *gradient, *output;
+  T* by_bias;
+
+  BIONN_INLINE typename Wide<T>::type at(int64_t place, int64_t width) const {
+    const auto u = load(gradient + place, width);
+    return output ? rectified(u, load(output + place, width)) : u;
+  }
+
+  // All of it, and its sums.
+  std::unique_ptr<T[], Free> made(const Shape& s) const {
+    auto all = room<T>(s.samples * s.outputs);
+    if (by_bias) std::fill_n(by_bias, s.outputs, T(0));
+    for (int64_t i = 0; i < s.samples * s.outputs; ++i) {
+      all[i] = output ? rectified(gradient[i], output[i]) : gradient[i];
+      if (by_bias) by_bias[i % s.outputs] += all[i];
+    }
+    return all;
+  }
+};
+
 // What a block of neighbouring vectors of outputs begins with and how many outputs each vector has:
 // blocks are read and written together, so that no cache line is fetched for a part of it alone.
 struct Block {
