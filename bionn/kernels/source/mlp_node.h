@@ -79,14 +79,8 @@ struct MlpNode : Function<MlpNode> {
       return !each.defined() || plain(each, each.scalar_type());
     });
     if (!numbers_only) {
-      variable_list arguments(kept.begin(), hidden);
-      if (!table) arguments.erase(arguments.begin() + 1);
-      for (size_t which = 0; which < 1 + layers + biases; ++which) {
-        if (!ctx->needs_input_grad(which)) continue;
-        Constants all{static_cast<double>(which), static_cast<double>(layers), double(table.has_value())};
-        all.insert(all.end(), constants.begin(), constants.end());
-        gradients[which] = again(("mlp_" + std::string(op.name)).c_str(), upstream[0], arguments, all);
-      }
+      for (size_t which = 0; which < 1 + layers + biases; ++which)
+        if (ctx->needs_input_grad(which)) gradients[which] = in_torch(which, net, upstream[0], op, constants);
       return gradients;
     }
     const size_t each = op.keeps == Keeps::input ? 2 : 1;  // tensors kept of a hidden layer
@@ -116,6 +110,17 @@ struct MlpNode : Function<MlpNode> {
     }
     if (ctx->needs_input_grad(0)) gradients[0] = u;
     return gradients;
+  }
+
+  // The gradient by one of the arguments, to be differentiated again.
+  static Tensor in_torch(size_t which, const Perceptron& net, const Tensor& u, const Op& op, const Constants& own) {
+    variable_list arguments{net.input};
+    if (net.table) arguments.push_back(*net.table);
+    arguments.insert(arguments.end(), net.weights.begin(), net.weights.end());
+    arguments.insert(arguments.end(), net.biases.begin(), net.biases.end());
+    Constants constants{double(which), double(net.weights.size()), double(net.table.has_value())};
+    constants.insert(constants.end(), own.begin(), own.end());
+    return again(("mlp_" + std::string(op.name)).c_str(), u, arguments, constants);
   }
 
   static bool rectifies(const Given& table, size_t layers, const Op& op) {
