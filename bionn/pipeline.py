@@ -11,6 +11,7 @@ from typing import Any
 
 import numpy as np
 import torch
+from pandas.arrays import SparseArray
 from rich.console import Console
 from rich.markup import escape
 
@@ -118,11 +119,12 @@ def run(
     directory = check_directory(out, sources, overwrite, resume)
 
     samples, targets = find_targets(read_samples(sources, data_options), data_options)
+    give_back()
     distinct = distinct_inputs(samples, data_options)
     splits = make_splits(samples, targets, data_options, distinct=distinct)
     nearest = nearest_to_test_rows(samples, splits, data_options, distinct=distinct)
     found = audit(samples, targets, splits, data_options, distinct=distinct, nearest=nearest)
-    identity = None if nearest is None else nearest.identity
+    identity = None if nearest is None else SparseArray(nearest.identity)  # of test rows at most
     del distinct, nearest  # of a million rows some megabytes each
     give_back()
     first = prepare(samples, targets, splits[0], data_options)
@@ -227,7 +229,7 @@ def train_and_test(
     console: Console,
     baselines: bool,
     explain: bool,
-    identity: np.ndarray | None,
+    identity: SparseArray | None,
 ) -> tuple[Finished, float]:
     """One split: the network trained, its model, scores, predictions and explanations written.
 
@@ -265,7 +267,12 @@ def train_and_test(
     metrics, draws = score(predictor, selected, prepared, trained, baselines=fitted)
     if told is not None:
         metrics["tuning"] = told
-    metrics["subgroups"] = subgroups(predictor, prepared, identity=identity, seed=settled.seed)
+    metrics["subgroups"] = subgroups(
+        predictor,
+        prepared,
+        identity=None if identity is None else np.asarray(identity),
+        seed=settled.seed,
+    )
     give_back()
     write_table(prediction_tables(predictor, prepared, selected=selected), own / "predictions.tsv")
     write_json(metrics, own / "metrics.json")

@@ -13,7 +13,7 @@ import pandas as pd
 import pyarrow as pa
 
 from bionn.data.columns import has_id_name, require_cells, some, target_columns
-from bionn.data.samples import DataOptions, Samples
+from bionn.data.samples import DataOptions, Samples, with_columns
 from bionn.errors import FormatError, InputError
 from bionn.formats.hashes import all_different, rows_of
 from bionn.formats.table import Table
@@ -32,7 +32,7 @@ def join(samples: Samples, sheet: Table, options: DataOptions) -> Samples:
     if not all_different(ids) and len(set(samples.ids)) < len(samples):
         raise repeated(list(samples.ids), samples.where)
     named = options.id_column in sheet.columns
-    columns = [options.id_column] if named else _other_columns(sheet, options)
+    columns = [str(options.id_column)] if named else _other_columns(sheet, options)
     id_column, row_of = _partners(ids, sheet, columns)
     sheet_ids = sheet.texts(id_column)
     if not (options.allow_missing and (row_of >= 0).any()):
@@ -69,7 +69,7 @@ def join(samples: Samples, sheet: Table, options: DataOptions) -> Samples:
     cells = {name: text_array(sheet.texts(name).take(pa.array(rows))) for name in targets}
     return replace(
         samples,
-        table=samples.table.assign(**brought, sheet_row=rows.astype(np.int32)),
+        table=with_columns(samples.table, **brought, sheet_row=rows),
         locate_in_sheet=sheet.places,
         from_sheet=from_sheet,
         targets=pd.DataFrame(cells),

@@ -32,7 +32,7 @@ from bionn.data.joining import join, repeated
 from bionn.data.opening import joined_name, open_inputs, open_sheet
 from bionn.data.orientation import oriented
 from bionn.data.records import PackedRecords, pack_cells
-from bionn.data.samples import DataOptions, Samples, Source, concatenate
+from bionn.data.samples import DataOptions, Samples, Source, concatenate, with_columns
 from bionn.errors import FormatError, InputError, did_you_mean
 from bionn.formats.fasta import unique_ids
 from bionn.formats.hashes import all_different
@@ -112,7 +112,7 @@ def _read(inputs: Source | Sequence[Source], options: DataOptions) -> Samples:
         samples = replace(samples, table=samples.table.assign(group=_id_groups(samples, options)))
     samples = _with_unique_ids(samples)
     ids = text_array(pa.chunked_array([one_chunk(arrow_texts(samples.table["id"]))]))
-    samples = replace(samples, table=samples.table.assign(id=ids))
+    samples = replace(samples, table=with_columns(samples.table, id=ids))
     return _without_missing_targets(_with_known_parts(samples), options.allow_missing)
 
 
@@ -200,7 +200,8 @@ def _from_records(
         labelled: whether no sample sheet brings the targets.
     """
     rows = np.arange(len(records.ids), dtype=np.int32)
-    table = pd.DataFrame({"id": records.ids, "source": np.zeros_like(rows), "row": rows})
+    columns = {"id": records.ids, "source": np.zeros_like(rows), "row": rows}
+    table = pd.DataFrame(columns, copy=False)
     own = records.table
     if "chromosome" in own.columns:
         table["chromosome"] = own.text("chromosome")

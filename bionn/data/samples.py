@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pandas as pd
@@ -232,6 +233,11 @@ class Samples:
         )
 
 
+def with_columns(table: pd.DataFrame, **columns: Any) -> pd.DataFrame:
+    """The table with more columns, or with others of their names; none is copied."""
+    return pd.DataFrame({**dict(table.items()), **columns}, index=table.index, copy=False)
+
+
 def concatenate(pieces: Sequence[Samples], names: Sequence[str]) -> Samples:
     """One set of samples from several files, which must have the same kind of columns.
 
@@ -267,8 +273,11 @@ def concatenate(pieces: Sequence[Samples], names: Sequence[str]) -> Samples:
         frames = [piece.features[list(features)] for piece in pieces if piece.features is not None]
         features = pd.concat(frames, ignore_index=True)
     texts = [piece.texts for piece in pieces if piece.texts is not None]
-    table = pd.concat([piece.table for piece in pieces], ignore_index=True)
-    table["source"] = np.concatenate(sources)
+    tables = [
+        with_columns(piece.table, source=source)
+        for piece, source in zip(pieces, sources, strict=True)
+    ]
+    table = pd.concat(tables, ignore_index=True)
     for role in table.columns.intersection([*ROLES, "chromosome"]):
         table[role] = table[role].fillna("")  # of a file without such a column
     return replace(

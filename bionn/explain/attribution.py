@@ -9,8 +9,8 @@ from typing import NamedTuple
 import torch
 from torch import Tensor
 
-PAIR_NUMBERS = 2**22
-"""Input numbers of the pairs that go through a network at once: 16 MB."""
+PAIR_NUMBERS = 2**18
+"""Input numbers of the pairs that go through a network at once: 1 MB, which caches hold."""
 
 Output = int | Tensor
 """Which logit is explained, or the weights ``(out,)`` of a sum of logits."""

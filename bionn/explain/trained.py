@@ -186,7 +186,9 @@ class SequenceExplainer:
             self._over_strands(codes, partial(self._attributed, member, output=output))
             for member in members_of(self.predictor.model)
         ]
-        contributions, hypothetical = torch.stack(of_members).mean(0)
+        one = len(of_members) == 1  # needs no copy
+        both = of_members[0] if one else torch.stack(of_members).mean(0)
+        contributions, hypothetical = both
         return SequenceScores(contributions.sum(1), hypothetical)
 
     def work(self, length: int) -> int:

@@ -6,7 +6,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from typing import cast
+from typing import Any, cast
 
 import numpy as np
 import pyarrow as pa
@@ -71,7 +71,7 @@ def text_hashes(texts: pa.LargeStringArray) -> np.ndarray:
 
 def _mixed(words: np.ndarray) -> np.ndarray:
     """Each of some words of 64 bits as another one."""
-    return cast(np.ndarray, hash_array(words))
+    return cast(Any, hash_array)(words)
 
 
 def hashes_of(texts: pa.ChunkedArray) -> np.ndarray:

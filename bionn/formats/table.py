@@ -48,7 +48,7 @@ class Places:
     """
 
     path: Path
-    lines: np.ndarray | None
+    lines: np.ndarray | range | None
     samples: tuple[str, ...] | None
     names: Any
 
@@ -81,7 +81,7 @@ class Table:
 
     frame: pd.DataFrame
     path: Path
-    lines: np.ndarray | None = None
+    lines: np.ndarray | range | None = None
     samples: tuple[str, ...] | None = None
     ids: str | None = None
     measured: list[str] | None = None
@@ -259,8 +259,14 @@ def joined(blocks: Sequence[Table]) -> Table:
     if all(dtype == _TEXT for dtype in frame.dtypes):
         whole = {name: one_chunk(arrow_texts(column)) for name, column in frame.items()}
         frame = pd.DataFrame({n: text_array(pa.chunked_array([t])) for n, t in whole.items()})
-    numbers = np.concatenate(lines).astype(np.int32) if lines else None
-    return replace(blocks[0], frame=frame, lines=numbers)
+    return replace(blocks[0], frame=frame, lines=_lines(lines) if lines else None)
+
+
+def _lines(pieces: Sequence[np.ndarray | range]) -> np.ndarray | range:
+    """All lines; of rows of a line each a range, which needs no memory."""
+    lines = np.concatenate(pieces).astype(np.int32)
+    first, stop = int(lines[0]), int(lines[-1]) + 1
+    return range(first, stop) if stop - first == len(lines) else lines
 
 
 def read_blocks(

@@ -12,7 +12,9 @@ import pandas as pd
 import yaml
 
 from bionn.errors import InputError
-from bionn.formats.output import AT_ONCE
+
+_AT_ONCE = 4096
+"""Rows of a table that are Python objects at once."""
 
 
 @dataclass(frozen=True)
@@ -201,7 +203,7 @@ def _table(
         return None
     try:
         with pd.read_csv(
-            path, sep=separator, dtype=str, keep_default_na=False, chunksize=AT_ONCE
+            path, sep=separator, dtype=str, keep_default_na=False, chunksize=_AT_ONCE
         ) as some:
             frame = pd.concat([keep(_typed(rows)) for rows in some], ignore_index=True)
     except (pd.errors.ParserError, pd.errors.EmptyDataError, UnicodeDecodeError) as error:
