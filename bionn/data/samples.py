@@ -263,9 +263,11 @@ def concatenate(pieces: Sequence[Samples], names: Sequence[str]) -> Samples:
                 raise InputError(
                     f"{name}: no column {min(missing)!r}, which {names[0]} has; add it"
                 )
-    offsets = np.cumsum([0] + [len(piece.locate) for piece in pieces], dtype=np.int32)
+    counts = [len(piece.locate) for piece in pieces]
+    kind = np.min_scalar_type(sum(counts))  # of few files a byte a sample
+    offsets = np.cumsum([0, *counts], dtype=kind)
     sources = [
-        piece.table["source"].to_numpy(dtype=np.int32) + offset
+        piece.table["source"].to_numpy(dtype=kind) + offset
         for piece, offset in zip(pieces, offsets, strict=False)
     ]
     features = first.features  # of one file as they are: a copy may be of gigabytes
