@@ -1,7 +1,7 @@
 """Text from files where it is shown: a terminal must not obey it, a spreadsheet must not compute it.
 
 HTML is escaped by the templates of the report, JSON and YAML by their writers; quotes, tabs and line
-ends of delimited files by :mod:`bionn.formats.output`.
+ends of delimited files by :mod:`bionn.formats.rows`.
 """
 
 from __future__ import annotations

@@ -40,6 +40,8 @@ def rows_text(frame: pd.DataFrame, *, separator: str = "\t") -> str:
         >>> rows_text(pd.DataFrame({"id": ["a", "b c"], "n": [1, 2], "x": [0.5, 1 / 3]}))
         'a\\t1\\t0.5\\nb c\\t2\\t0.333333\\n'
     """
+    if frame.empty:
+        return ""
     columns = [_column(column, separator) for _, column in frame.items()]
     parts = range(0, len(frame), _CACHED)
     return "".join([_joined([c[at : at + _CACHED] for c in columns], separator) for at in parts])

@@ -29,7 +29,8 @@ def text_array(texts: Sequence[str] | pa.ChunkedArray) -> ExtensionArray:
 def arrow_texts(column: Any) -> pa.ChunkedArray:
     """A column (a Series) of texts as Arrow's: not copied where Arrow holds it already."""
     found = pa.array(column, type=None if column.dtype == "string" else TEXT)
-    return found if isinstance(found, pa.ChunkedArray) else pa.chunked_array([found], type=TEXT)
+    whole = found if isinstance(found, pa.ChunkedArray) else pa.chunked_array([found])
+    return whole if whole.type == TEXT else whole.cast(TEXT)
 
 
 class Texts(Sequence[str]):

@@ -17,13 +17,14 @@ _TYPES = (Tensor, torch.nn.Parameter, type(None))
 _CHAINS: dict[str, Callable[..., Tensor]] = {}
 
 
-def define_chain(name: str, chain: Callable[..., Tensor]) -> None:
+def define_chain(name: str, chain: Callable[..., Any]) -> None:
     """Say how an op's gradient is written in torch arithmetic, to be differentiated or mapped.
 
     Args:
         name: of the op; of one with several gradients, the op's and the argument's (``linear_input``).
         chain: ``chain(u, *kept, *constants)`` for the upstream gradient u, what the op keeps and
-            the constants that it was called with.
+            the constants that it was called with; of an op that asks for several gradients at
+            once, a list.
     """
     _CHAINS[name] = chain
 
@@ -50,11 +51,7 @@ def apply_lists(
         for tensor in each:
             if type(tensor) not in _TYPES:
                 return None
-    for tensor in tensors:
-        if type(tensor) not in _TYPES:
-            return None
-    found = operation(name)
-    return None if found is None else found(*tensors, *lists, *options)
+    return apply(name, tensors, *lists, *options)
 
 
 @functools.cache
@@ -73,8 +70,9 @@ def _answer() -> torch.library.Library:
     # what torch does for many upstream gradients at once, it does by rules of the arithmetic within
     for key in ("CompositeImplicitAutograd", "FuncTorchBatched", "Batched"):
         given.impl("chain", _chain, key)
+        given.impl("chains", _chain, key)
     return given
 
 
-def _chain(name: str, u: Tensor, kept: list[Tensor], constants: list[float]) -> Tensor:
+def _chain(name: str, u: Tensor, kept: list[Tensor], constants: list[float]) -> Any:
     return _CHAINS[name](u, *kept, *constants)

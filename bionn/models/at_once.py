@@ -49,15 +49,17 @@ def at_once(layers: torch.nn.ModuleList, input: Tensor) -> Tensor | None:
         if kind is Linear or kind is OneHotLinear:
             if len(weights) != activated:
                 return None
-            parameters = layer._parameters
-            weight, bias = parameters["weight"], parameters["bias"]
+            # a copy of the module may hold them otherwise
+            if "weight" not in layer._parameters or "bias" not in layer._parameters:
+                return None
+            weight, bias = layer._parameters["weight"], layer._parameters["bias"]
             if weight is None:
                 return None
             weights.append(weight)
             if bias is not None:
                 biases.append(bias)
             if kind is OneHotLinear:
-                table = layer._buffers["table"]
+                table = layer.table
         elif kind in _CONSTANTS and (activation is None or type(activation) is kind):
             activation = layer
             activated += 1

@@ -73,30 +73,31 @@ def compiled(
     )
 
 
-def _chain_of(activation: Callable[..., Tensor]) -> Callable[..., Tensor]:
-    """The derivative by one of the arguments, in ops that can be differentiated again."""
+def _chains_of(activation: Callable[..., Tensor]) -> Callable[..., list[Tensor]]:
+    """The derivatives by some of the arguments, in ops that can be differentiated again."""
 
-    def chain(u: Tensor, *kept_and_constants: Tensor | float) -> Tensor:
-        kept = [each for each in kept_and_constants if isinstance(each, Tensor)]
-        which, layers, codes, *constants = kept_and_constants[len(kept) :]
-        first = 2 if codes else 1  # behind the table
-        weights, biases = kept[first : first + int(layers)], kept[first + int(layers) :]
+    def chains(u: Tensor, *kept_and_numbers: Tensor | float) -> list[Tensor]:
+        kept = [each for each in kept_and_numbers if isinstance(each, Tensor)]
+        layers, codes, count, *numbers = (int(n) for n in kept_and_numbers[len(kept) :])
+        constants = kept_and_numbers[len(kept) + 3 :][:count]
         with torch.enable_grad():
-            y = kept[0]
-            for layer, weight in enumerate(weights):
-                bias = biases[layer] if biases else None
-                if layer:
-                    y = linear(activation(y, *constants), weight, bias)
-                elif codes:
-                    y = onehot_linear(y, weight, bias, kept[1])
-                else:
-                    y = linear(y, weight, bias)
-            arguments = (kept[0], *weights, *biases)
-            (gradient,) = torch.autograd.grad(y, arguments[int(which)], u, create_graph=True)
-        return gradient
+            # a view of each: a weight that two layers share has a derivative by either
+            kept = [each.view_as(each) for each in kept]
+            input, first = kept[0], 2 if codes else 1  # behind the table
+            weights, biases = kept[first : first + layers], kept[first + layers :]
+            bias = iter(biases or [None] * layers)
+            if codes:
+                z = onehot_linear(input, weights[0], next(bias), kept[1])
+            else:
+                z = linear(input, weights[0], next(bias))
+            for weight in weights[1:]:
+                z = linear(activation(z, *constants), weight, next(bias))
+            arguments = (input, *weights, *biases)
+            wanted = [arguments[which] for which in numbers[count:]]
+            return list(torch.autograd.grad(z, wanted, u, create_graph=True))
 
-    return chain
+    return chains
 
 
 for _name, _activation in ACTIVATIONS.items():
-    nodes.define_chain(f"mlp_{_name}", _chain_of(_activation))
+    nodes.define_chain(f"mlp_{_name}", _chains_of(_activation))

@@ -77,6 +77,16 @@ def test_rows_are_written_as_pandas_and_the_csv_module_write_them() -> None:
             assert found == written
 
 
+@pytest.mark.parametrize("dtype", ["string[python]", "string[pyarrow]", "object", "category"])
+def test_text_of_any_dtype_is_written_alike(dtype: str) -> None:
+    frame = pd.DataFrame({"id": pd.Series(["a", "b,c", "d"], dtype=dtype), "n": [1, 2, 3]})
+    assert rows_text(frame, separator=",") == 'a,1\n"b,c",2\nd,3\n'
+
+
+def test_rows_without_columns_are_no_text() -> None:
+    assert rows_text(pd.DataFrame(index=range(3))) == ""
+
+
 def test_a_carriage_return_in_a_cell_reads_back() -> None:
     cells = ["a\rb", "c"]
     text = rows_text(pd.DataFrame({"id": cells, "n": [1, 2]}))

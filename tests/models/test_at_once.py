@@ -173,6 +173,40 @@ def test_the_backward_notices_weights_that_have_changed_meanwhile() -> None:
         output.sum().backward()
 
 
+def test_the_backward_may_be_inside_autocast() -> None:
+    model, input = network(8, 300, 300), normal(64, 8)
+    leaves = list(model.parameters())
+    output = model(input).square().sum()
+    known = torch.autograd.grad(in_turn(model, input).square().sum(), leaves)
+    with torch.autocast("cpu", torch.bfloat16):
+        found = torch.autograd.grad(output, leaves)
+    assert all(map(torch.equal, found, known))
+
+
+@pytest.mark.parametrize("again", [False, True])
+def test_a_weight_of_two_layers_gets_the_sum_of_both_gradients(again: bool) -> None:
+    model, input = network(8, 8, 8, 8), normal(5, 8)
+    model.layers[4].weight = model.layers[2].weight  # type: ignore[union-attr,assignment]
+    leaves = list(model.parameters())
+    whole, each = (
+        torch.autograd.grad(f(input).square().sum(), leaves, create_graph=again)
+        for f in (model, lambda x: in_turn(model, x))
+    )
+    for ours, known in zip(whole, each, strict=True):
+        torch.testing.assert_close(ours, known, rtol=1e-5, atol=1e-5)
+
+
+def test_a_copy_that_holds_plain_tensors_is_applied_layer_by_layer() -> None:
+    model, input = network(), normal(4, 20)
+    known = model(input)
+    for layer in (model.layers[0], model.layers[2], model.layers[4]):
+        weight = layer.weight
+        del layer.weight
+        layer.weight = weight.detach()  # type: ignore[assignment]
+    assert not is_whole(model(input))
+    assert torch.equal(model(input), known)
+
+
 def test_a_table_says_what_codes_stand_for() -> None:
     model = network((4, 30))
     first = model.layers[0]

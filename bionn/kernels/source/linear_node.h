@@ -36,7 +36,8 @@ struct LinearNode : Function<LinearNode> {
     const Tensor &x = kept[0], &weight = kept[1];
     const bool numbers_only = last(u) && plain(x) && plain(weight);
     if (ctx->needs_input_grad(0)) {
-      gradients[0] = numbers_only ? unfolded(linear_by_input(rows(u), weight), u) : again("linear_input", u, weight, {});
+      gradients[0] =
+          numbers_only ? unfolded(linear_by_input(rows(u), weight), u) : again("linear_input", u, weight, {});
     }
     if (ctx->needs_input_grad(1)) {
       gradients[1] = numbers_only ? linear_by_weight(rows(u), rows(x)) : again("linear_weight", u, x, {});

@@ -3,6 +3,8 @@
 // What a layer gives is activated where it lies, and so is the gradient on its way back: a hidden layer is
 // written once and read when it is needed, and what autograd costs is paid once.
 #pragma once
+#include <c10/core/impl/LocalDispatchKeySet.h>
+
 #include <algorithm>
 
 #include "elementwise_node.h"
@@ -32,9 +34,13 @@ struct Perceptron {
   }
 };
 
+// Autocast would make products of another type than the kernels behind them read.
+using NoAutocast = c10::impl::ExcludeDispatchKeyGuard;
+
 struct MlpNode : Function<MlpNode> {
   static Tensor value(const Perceptron& net, const Op& op, float a, float b, variable_list* kept) {
     at::AutoDispatchBelowADInplaceOrView within;  // a node of ours stands for all that is called
+    const NoAutocast guard(c10::autocast_dispatch_keyset);
     Tensor y = net.input;
     for (size_t layer = 0;; ++layer) {
       const Tensor z = net.value(layer, y);
@@ -79,10 +85,14 @@ struct MlpNode : Function<MlpNode> {
       return !each.defined() || plain(each, each.scalar_type());
     });
     if (!numbers_only) {
+      std::vector<size_t> wanted;
       for (size_t which = 0; which < 1 + layers + biases; ++which)
-        if (ctx->needs_input_grad(which)) gradients[which] = in_torch(which, net, upstream[0], op, constants);
+        if (ctx->needs_input_grad(which)) wanted.push_back(which);
+      const variable_list found = in_torch(wanted, net, upstream[0], op, constants);
+      for (size_t place = 0; place < wanted.size(); ++place) gradients[wanted[place]] = found[place];
       return gradients;
     }
+    const NoAutocast guard(c10::autocast_dispatch_keyset);
     const size_t each = op.keeps == Keeps::input ? 2 : 1;  // tensors kept of a hidden layer
     // nothing is asked of layers below the first that learns
     size_t lowest = 0;
@@ -112,15 +122,17 @@ struct MlpNode : Function<MlpNode> {
     return gradients;
   }
 
-  // The gradient by one of the arguments, to be differentiated again.
-  static Tensor in_torch(size_t which, const Perceptron& net, const Tensor& u, const Op& op, const Constants& own) {
+  // The gradients by some of the arguments, to be differentiated again.
+  static variable_list in_torch(const std::vector<size_t>& wanted, const Perceptron& net, const Tensor& u,
+                                const Op& op, const Constants& own) {
     variable_list arguments{net.input};
     if (net.table) arguments.push_back(*net.table);
     arguments.insert(arguments.end(), net.weights.begin(), net.weights.end());
     arguments.insert(arguments.end(), net.biases.begin(), net.biases.end());
-    Constants constants{double(which), double(net.weights.size()), double(net.table.has_value())};
+    Constants constants{double(net.weights.size()), double(net.table.has_value()), double(own.size())};
     constants.insert(constants.end(), own.begin(), own.end());
-    return again(("mlp_" + std::string(op.name)).c_str(), u, arguments, constants);
+    constants.insert(constants.end(), wanted.begin(), wanted.end());
+    return all_again(("mlp_" + std::string(op.name)).c_str(), u, arguments, constants);
   }
 
   static bool rectifies(const Given& table, size_t layers, const Op& op) {
@@ -162,8 +174,9 @@ Given mlp(const Tensor& input, const Given& table, at::TensorList weights, at::T
   for (const Tensor& each : biases) wanted |= asks(each);
   const int64_t at = op - ops;
   if (wanted) return MlpNode::apply(input, weights, biases, table, symbols, at, constants.vec());
-  return MlpNode::value({input, weights.vec(), biases.vec(), table, symbols, MlpNode::rectifies(table, weights.size(), *op)}, *op, constant(constants, 0),
-                        constant(constants, 1), nullptr);
+  const bool rectifies = MlpNode::rectifies(table, weights.size(), *op);
+  const Perceptron net{input, weights.vec(), biases.vec(), table, symbols, rectifies};
+  return MlpNode::value(net, *op, constant(constants, 0), constant(constants, 1), nullptr);
 }
 
 }  // namespace

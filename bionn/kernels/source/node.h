@@ -57,4 +57,12 @@ Tensor again(const char* name, const Tensor& u, at::TensorList kept, at::ArrayRe
   return chain.call(name, u, kept, constants);
 }
 
+// Several derivatives at once, likewise.
+variable_list all_again(const char* name, const Tensor& u, at::TensorList kept, at::ArrayRef<double> constants) {
+  using Signature = std::vector<Tensor>(c10::string_view, const Tensor&, at::TensorList, at::ArrayRef<double>);
+  static const auto chains =
+      c10::Dispatcher::singleton().findSchemaOrThrow("bionn::chains", "").typed<Signature>();
+  return chains.call(name, u, kept, constants);
+}
+
 }  // namespace

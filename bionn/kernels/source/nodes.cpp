@@ -15,6 +15,7 @@
 
 TORCH_LIBRARY(bionn, library) {
   library.def("chain(str name, Tensor u, Tensor[] kept, float[] constants) -> Tensor");
+  library.def("chains(str name, Tensor u, Tensor[] kept, float[] constants) -> Tensor[]");
   library.def(
       "adamw(Tensor[] parameters, Tensor[] averages, Tensor[] squares, Tensor[] counts, int[] sizes, float[] options) "
       "-> bool",
@@ -27,7 +28,8 @@ TORCH_LIBRARY(bionn, library) {
               cross_entropy);
   for (const Loss& each : losses) {
     const std::string schema = std::string(each.name) + "(Tensor y, Tensor target, int reduction, float c) -> Tensor?";
-    library.def(schema.c_str(), [at = &each - losses](const Tensor& y, const Tensor& target, int64_t reduction, double c) {
+    const int64_t at = &each - losses;
+    library.def(schema.c_str(), [at](const Tensor& y, const Tensor& target, int64_t reduction, double c) {
       return loss(at, y, target, reduction, c);
     });
   }

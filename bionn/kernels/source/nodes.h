@@ -8,7 +8,8 @@ typedef void Value(const float* z, float* y, int64_t n, float a, float b);
 typedef void Chain(const float* u, const float* kept, float* d, int64_t n, float a, float b);
 Value sigmoid_value, tanh_value, relu_value, leaky_relu_value, elu_value, softplus_value, gelu_value,
     gelu_tanh_value, silu_value;
-Chain sigmoid_chain, tanh_chain, relu_chain, leaky_relu_chain, elu_chain, softplus_chain, gelu_chain, gelu_tanh_chain, silu_chain;
+Chain sigmoid_chain, tanh_chain, relu_chain, leaky_relu_chain, elu_chain, softplus_chain, gelu_chain,
+    gelu_tanh_chain, silu_chain;
 
 typedef void SwitchValue(const float* z, float* y, uint32_t* bits, int64_t n, float a);
 typedef void SwitchChain(const float* u, const uint32_t* bits, float* d, int64_t n, float a);
