@@ -59,7 +59,9 @@ def at_once(layers: torch.nn.ModuleList, input: Tensor) -> Tensor | None:
             if bias is not None:
                 biases.append(bias)
             if kind is OneHotLinear:
-                table = layer.table
+                if "table" not in layer._buffers:
+                    return None
+                table = layer._buffers["table"]
         elif kind in _CONSTANTS and (activation is None or type(activation) is kind):
             activation = layer
             activated += 1
