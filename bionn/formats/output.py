@@ -9,6 +9,7 @@ import contextlib
 import errno
 import json
 import os
+import re
 import tempfile
 from collections.abc import Iterable, Iterator
 from io import TextIOWrapper
@@ -26,6 +27,10 @@ NO_ROOM = (errno.ENOSPC, errno.EDQUOT, errno.EFBIG)
 
 AT_ONCE = 2**14
 """Rows of a table whose text is in memory at once."""
+
+
+_TEMPORARY = re.compile(r"\..+\.[a-z0-9_]{8}")
+"""Names that `replacing` gives to files until they are whole."""
 
 
 @contextlib.contextmanager
@@ -69,6 +74,13 @@ def replacing(path: str | Path, *, binary: bool = False) -> Iterator[IO[Any]]:
                 f"{path}: cannot be written ({error.strerror}); make room, or choose another folder"
             ) from None
         raise
+
+
+def remove_half_written(folder: Path) -> None:
+    """Remove what `replacing` had not ended anywhere in a folder when its process was killed."""
+    for path in folder.rglob(".*"):
+        if _TEMPORARY.fullmatch(path.name) and path.is_file():
+            path.unlink()
 
 
 def sync(path: str | Path) -> None:

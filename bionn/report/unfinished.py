@@ -18,7 +18,7 @@ from typing import Any
 
 from bionn.errors import FormatError, InputError, Stopped, StorageError
 from bionn.formats.json_file import read_json
-from bionn.formats.output import sync, write_json
+from bionn.formats.output import remove_half_written, sync, write_json
 
 LOCK = ".lock"
 """Held, not merely there, while a process writes: the system lets go of it when the process ends."""
@@ -79,6 +79,7 @@ def building(
                 write_json({"same": same}, folder / STATE)
             else:
                 refuse_differences(before, same, directory)
+                remove_half_written(folder)
             yield folder
             _publish(folder, directory, replaceable)
         except (KeyboardInterrupt, Stopped) as stop:

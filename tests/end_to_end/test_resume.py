@@ -108,6 +108,28 @@ def test_a_run_killed_at_any_of_its_writes_is_resumed(kind: str, tmp_path, monke
         assert len(result.predictor.predict(frame)) == 90
 
 
+def test_what_was_half_written_at_a_kill_is_not_in_the_run(tmp_path, monkeypatch) -> None:
+    frame, out = frame_of("table"), tmp_path / "run"
+    options = KINDS["table"] | SMALL
+
+    def killed(*_: Any) -> None:
+        raise Killed
+
+    monkeypatch.setattr(unfinished, "_publish", killed)
+    monkeypatch.setattr("bionn.training.resume.SHARE", 1e9)
+    with pytest.raises(Killed):
+        bionn.run(frame, out=out, **options)
+    monkeypatch.undo()
+    folder = unfinished.unfinished_folder(out)
+    for half in (folder, folder / "model"):
+        with (half / "mine.tsv").open("w") as file:
+            file.write("kept")
+        (half / ".predictions.tsv.t__ffn_y").write_text("id\tpred")
+    bionn.run(frame, out=out, resume=True, **options)
+    assert not list(out.rglob(".*"))
+    assert [path.read_text() for path in out.rglob("mine.tsv")] == ["kept"] * 2
+
+
 def test_a_publication_over_another_run_is_ended_after_a_kill(tmp_path, monkeypatch) -> None:
     """An earlier run with folds gives way; files of one's own stay."""
     frame, out = frame_of("table"), tmp_path / "run"
