@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import warnings
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import replace
@@ -39,6 +40,17 @@ _BATCHES = 4
 
 _READ_ROWS = 4096
 """Samples read and encoded at a time: few enough to stay in a processor's cache from step to step."""
+
+
+@contextlib.contextmanager
+def _a_thread_left() -> Iterator[None]:
+    """Torch computes with one thread fewer than it may: that one reads the next block."""
+    threads = torch.get_num_threads()
+    torch.set_num_threads(max(1, threads - 1))
+    try:
+        yield
+    finally:
+        torch.set_num_threads(threads)
 
 
 class Predictor:
@@ -123,8 +135,9 @@ class Predictor:
     ) -> Iterator[pd.DataFrame]:
         """The rows of :meth:`predict` by block: constant memory for a file of any size.
 
-        The next block is read and encoded in a second thread while one is computed. Ids and classes
-        are Arrow's texts: a million Python objects would cost more than the rest.
+        A block is read and encoded in one thread while the one before is computed in another, and the
+        one before that is in use. Ids and classes are Arrow's texts: a million Python objects would
+        cost more than the rest.
 
         Args:
             inputs: as for :meth:`predict`.
@@ -136,7 +149,7 @@ class Predictor:
         """
         notes: list[str] = []
         blocks = self.encoded(inputs, columns=columns, windows=windows, notes=notes)
-        yield from self.frames(blocks, windowed=windows is not None)
+        yield from ahead(self.frames(blocks, windowed=windows is not None))
         for note in notes:
             warnings.warn(note, InputWarning, stacklevel=2)
 
@@ -144,7 +157,9 @@ class Predictor:
         """The rows of :meth:`predict` for what :meth:`encoded` yields, at least one frame."""
         rows, empty = _BATCHES * evaluation_rows(self.encoder.input_shape), True
         for block in ahead(regrouped(blocks, rows, padding=self._padding)):
-            yield self._framed(block)
+            with _a_thread_left():
+                frame = self._framed(block)
+            yield frame
             empty = False
         if empty:
             names = ("start", "end") if windowed else ()
