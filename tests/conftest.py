@@ -11,6 +11,7 @@ import pytest
 import torch
 from hypothesis import settings
 
+from bionn.kernels.library import library
 from tests.support.public import PUBLIC
 
 if not torch.cuda.is_available():
@@ -36,6 +37,12 @@ def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item
         if left:
             items[:] = [item for item in items if item not in left]
             config.hook.pytest_deselected(items=left)
+
+
+@pytest.fixture(scope="session", autouse=True)
+def kernels() -> None:
+    """They are compiled before a test looks at what a command prints, which tells of it."""
+    library()
 
 
 @pytest.fixture
