@@ -312,7 +312,8 @@ def _parse(path: Path, span: Span | None = None) -> Iterator[tuple[list[str], li
 def refuse_start(path: Path, text: str, line: int) -> NoReturn:
     """Say which line before the first header is neither blank nor a comment."""
     lines = enumerate(text.split("\n"), line)
-    line, found = next((n, t) for n, t in lines if t.strip() and not t.startswith(";"))
+    wrong = ((n, t) for n, t in lines if t.strip() and not t.startswith(";"))
+    line, found = next(wrong, (line, text.strip()))  # a block may begin within a line
     raise FormatError(
         f"{path}:{line}: FASTA needed ('>' before the first record), {found[:30]!r} found; begin "
         "each record with a line '>id'"

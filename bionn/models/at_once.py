@@ -39,15 +39,14 @@ def at_once(layers: torch.nn.ModuleList, input: Tensor) -> Tensor | None:
         return None
     weights: list[Tensor] = []
     biases: list[Tensor] = []
-    activation: torch.nn.Module | None = None
-    activated = 0
+    activations: list[tuple[str, tuple[float, ...]]] = []
     table = None
     for layer in layers._modules.values():
         if layer is None or hooked(layer):
             return None
         kind = type(layer)
         if kind is Linear or kind is OneHotLinear:
-            if len(weights) != activated:
+            if len(weights) != len(activations):
                 return None
             # a copy of the module may hold them otherwise
             if "weight" not in layer._parameters or "bias" not in layer._parameters:
@@ -62,20 +61,23 @@ def at_once(layers: torch.nn.ModuleList, input: Tensor) -> Tensor | None:
                 if "table" not in layer._buffers:
                     return None
                 table = layer._buffers["table"]
-        elif kind in _CONSTANTS and (activation is None or type(activation) is kind):
-            activation = layer
-            activated += 1
+        elif kind in _CONSTANTS:
+            activations.append(_called(layer))
         elif kind is not torch.nn.Dropout or layer.training:
             return None
-    if activation is None or len(weights) != activated + 1:
+    if len(set(activations)) != 1 or len(weights) != len(activations) + 1:
         return None
     if biases and len(biases) != len(weights):
         return None
+    return mlp.compiled(input, weights, biases, *activations[0], table=table)
+
+
+def _called(activation: torch.nn.Module) -> tuple[str, tuple[float, ...]]:
+    """The op's name for an activation, and its constants."""
     name, constants = _CONSTANTS[type(activation)]
     if getattr(activation, "approximate", "none") == "tanh":
         name = "gelu_tanh"
-    values = tuple(getattr(activation, each) for each in constants)
-    return mlp.compiled(input, weights, biases, name, values, table=table)
+    return name, tuple(getattr(activation, each) for each in constants)
 
 
 def hooked(module: torch.nn.Module) -> bool:

@@ -26,9 +26,9 @@ class AdamW(torch.optim.AdamW):
     contiguous. The step is the same number by number, so it is given views whose dimensions are
     sorted as memory is. States keep the shapes and strides of their parameters, as torch has them.
 
-    Where the step is fused, has no hooks and is not profiled, torch's kernel is called without what
-    torch does around it, which costs as much as the kernel itself for a hundred thousand numbers; from
-    the second step on the library does so in one call, for float32 on the CPU.
+    Where the step is fused, has no hooks and is not profiled, the library calls torch's kernel without
+    what torch does around it, which costs as much as the kernel itself for a hundred thousand numbers:
+    from the second step on, for float32 on the CPU.
 
     Example:
         >>> weight = torch.nn.Parameter(torch.ones(3, 2).t())
@@ -51,7 +51,7 @@ class AdamW(torch.optim.AdamW):
                     loss = closure()
         with torch.no_grad():
             if not self._is_taken_by_kernels():
-                self._step_as_torch_does()
+                _torchs(self)
         return loss
 
     step.hooked = True  # pyright: ignore[reportFunctionMemberAccess] - torch need not wrap it
@@ -78,15 +78,6 @@ class AdamW(torch.optim.AdamW):
             or hasattr(self, "found_inf")
         )
 
-    def _step_as_torch_does(self) -> None:
-        gathered = [self._gathered(group) for group in self.param_groups]
-        if any(lists is None for lists in gathered):  # a first step above all
-            _torchs(self)
-            return
-        for group, lists in zip(self.param_groups, gathered, strict=True):
-            if lists is not None and lists[0]:
-                _step_fused(group, *lists)
-
     def _is_taken_by_kernels(self) -> bool:
         """Whether the library has taken the step: of float32 on the CPU, the first one above all not."""
         operation = nodes.operation("adamw")
@@ -111,23 +102,6 @@ class AdamW(torch.optim.AdamW):
             options += (group["lr"], *group["betas"], group["weight_decay"], group["eps"])
         return operation(*lists, sizes, options)
 
-    def _gathered(self, group: dict[str, Any]) -> tuple[list[Tensor], ...] | None:
-        """Parameters, gradients, both averages and steps of a group; None: torch has to look closer."""
-        lists: tuple[list[Tensor], ...] = ([], [], [], [], [])
-        kind = None
-        for parameter in group["params"]:
-            gradient = parameter.grad
-            if gradient is None:
-                continue
-            state = self.state.get(parameter)
-            kind = kind or (parameter.dtype, parameter.device)
-            if not state or gradient.is_sparse or (parameter.dtype, parameter.device) != kind:
-                return None
-            same = (parameter, gradient, state["exp_avg"], state["exp_avg_sq"])
-            for tensors, tensor in zip(lists, (*as_stored(*same), state["step"]), strict=True):
-                tensors.append(tensor)
-        return lists
-
     def _init_group(self, group: dict[str, Any], *lists: list[Tensor]) -> bool:
         """Parameters, gradients, states and steps of a group; as torch does, then as views."""
         complex_numbers = super()._init_group(group, *lists)
@@ -145,34 +119,6 @@ def _is_plain(group: dict[str, Any]) -> bool:
         and group["decoupled_weight_decay"]
         and type(group["lr"]) is type(group["betas"][0]) is type(group["betas"][1]) is float
         and not (group["amsgrad"] or group["maximize"] or group["capturable"])
-    )
-
-
-def _step_fused(
-    group: dict[str, Any],
-    parameters: list[Tensor],
-    gradients: list[Tensor],
-    averages: list[Tensor],
-    squares: list[Tensor],
-    steps: list[Tensor],
-) -> None:
-    """What ``torch.optim.adam`` comes to for one device and dtype."""
-    beta1, beta2 = group["betas"]
-    torch._foreach_add_(steps, 1)  # pyright: ignore[reportPrivateImportUsage]
-    torch._fused_adamw_(  # pyright: ignore[reportPrivateImportUsage]
-        parameters,
-        gradients,
-        averages,
-        squares,
-        [],
-        steps,
-        lr=group["lr"],
-        beta1=beta1,
-        beta2=beta2,
-        weight_decay=group["weight_decay"],
-        eps=group["eps"],
-        amsgrad=False,
-        maximize=False,
     )
 
 

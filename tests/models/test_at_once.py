@@ -289,6 +289,23 @@ def test_a_slope_below_zero_is_not_for_the_op() -> None:
     assert torch.equal(model(input), in_turn(model, input))
 
 
+@pytest.mark.parametrize(
+    ("activation", "name", "value"),
+    [("leaky_relu", "negative_slope", 0.5), ("elu", "alpha", 2.0), ("gelu", "approximate", "tanh")],
+)
+def test_activations_of_different_constants_are_not_for_the_op(
+    activation: str, name: str, value: float | str
+) -> None:
+    model, input = network(activation=activation), normal(4, 20)
+    assert is_whole(model(input))
+    setattr(model.layers[1], name, value)
+    assert not is_whole(model(input))
+    assert torch.equal(model(input), in_turn(model, input))
+    setattr(model.layers[3], name, value)
+    assert is_whole(model(input))
+    assert torch.equal(model(input), in_turn(model, input))
+
+
 def test_dropout_is_applied_in_training_and_no_hindrance_afterwards() -> None:
     model = network(dropout=0.5)
     input = normal(4, 20)
