@@ -10,7 +10,6 @@ from typing import NamedTuple
 
 import numpy as np
 import pandas as pd
-import pyarrow as pa
 from pandas.api.extensions import ExtensionArray
 
 from bionn.data.applicable import (
@@ -20,6 +19,7 @@ from bionn.data.applicable import (
     refuse_for_sequences,
     refuse_for_tables,
 )
+from bionn.data.checked import checked
 from bionn.data.columns import (
     feature_columns,
     find_id_column,
@@ -32,19 +32,13 @@ from bionn.data.joining import join, repeated
 from bionn.data.opening import joined_name, open_inputs, open_sheet
 from bionn.data.orientation import oriented
 from bionn.data.records import PackedRecords, pack_cells
-from bionn.data.samples import DataOptions, Samples, Source, concatenate, with_columns
-from bionn.errors import FormatError, InputError, did_you_mean
-from bionn.formats.fasta import unique_ids
-from bionn.formats.hashes import all_different
+from bionn.data.samples import DataOptions, Samples, Source, concatenate
+from bionn.errors import InputError
 from bionn.formats.table import Table
 from bionn.formats.text import existing_file, is_pipe
-from bionn.formats.texts import arrow_texts, one_chunk, text_array
+from bionn.formats.texts import text_array
 from bionn.memory import give_back
 from bionn.sequences.alphabet import alphabet_named
-
-_PARTS = {"train": "train", "training": "train", "test": "test", "drop": "drop"} | dict.fromkeys(
-    ("val", "valid", "validation", "dev"), "val"
-)
 
 
 def read_samples(inputs: Source | Sequence[Source], options: DataOptions) -> Samples:
@@ -59,7 +53,7 @@ def read_samples(inputs: Source | Sequence[Source], options: DataOptions) -> Sam
         InputError: a file or column is missing, ids do not match, or no target can be found.
         FormatError: a file cannot be read; says file and line.
     """
-    samples = _read(inputs, options)
+    samples = checked(_read(inputs, options), options)
     give_back()  # what the files needed on the way, a table of labels above all
     return samples
 
@@ -107,13 +101,7 @@ def _read(inputs: Source | Sequence[Source], options: DataOptions) -> Samples:
         samples = join(samples, sheet, options)
     if order:
         samples = replace(samples, class_order=order[::-1] if len(order) == 2 else order)
-    _check_cells(samples)
-    if options.group_pattern is not None:
-        samples = replace(samples, table=samples.table.assign(group=_id_groups(samples, options)))
-    samples = _with_unique_ids(samples)
-    ids = text_array(pa.chunked_array([one_chunk(arrow_texts(samples.table["id"]))]))
-    samples = replace(samples, table=with_columns(samples.table, id=ids))
-    return _without_missing_targets(_with_known_parts(samples), options.allow_missing)
+    return samples
 
 
 def as_list(inputs: Source | Sequence[Source]) -> list[Source]:
@@ -316,99 +304,3 @@ def _roles(table: Table, options: DataOptions, required: bool) -> dict[str, Exte
         for role, column in options.roles.items()
         if required or column in table.columns
     }
-
-
-def _check_cells(samples: Samples) -> None:
-    """Every row is of a group and of a batch, where such are named; not each of a batch of its own."""
-    for role in ("group", "batch"):
-        cells = samples.column(role) or []
-        if "" in cells:
-            raise FormatError(
-                f"{samples.where(cells.index(''), role)}: {role}-column: a {role} needed, an empty cell "
-                "found; complete or remove the row"
-            )
-        if role == "batch" and len(cells) > 2 and len(set(cells)) == len(cells):
-            raise InputError(
-                f"{samples.where(0, role)}: batch-column: batches of several rows needed, {len(cells)} "
-                f"different ones in {len(cells)} rows found; name another column, or leave it out"
-            )
-
-
-def _id_groups(samples: Samples, options: DataOptions) -> list[str]:
-    try:
-        pattern = re.compile(options.group_pattern or "")
-    except re.error as error:
-        raise InputError(
-            f"group-pattern: a regular expression needed, {options.group_pattern!r} found ({error}); "
-            "write one as '^(.*)_[0-9]+$'"
-        ) from None
-    if options.group_column is not None:
-        raise InputError("group-pattern: not together with group-column; name one of them")
-    if pattern.groups < 1:
-        raise InputError(
-            "group-pattern: a group in parentheses needed, none found; write one as '^(.*)_[0-9]+$'"
-        )
-    groups = []
-    for row, name in enumerate(samples.ids):
-        match = pattern.search(name)
-        if match is None or match.group(1) is None:
-            raise InputError(
-                f"{samples.where(row)}: group-pattern {options.group_pattern!r} finds no group in "
-                f"id {name!r}; widen it"
-            )
-        groups.append(match.group(1))
-    return groups
-
-
-def _with_unique_ids(samples: Samples) -> Samples:
-    if all_different(arrow_texts(samples.table["id"])):
-        return samples
-    ids, renamed = unique_ids(list(samples.ids))
-    if not renamed:
-        return samples
-    note = f"{renamed} repeated ids kept as id#2, id#3, ..."
-    return replace(
-        samples, table=samples.table.assign(id=text_array(ids)), notes=(*samples.notes, note)
-    )
-
-
-def _with_known_parts(samples: Samples) -> Samples:
-    parts = samples.column("part")
-    if parts is None:
-        return samples
-    for row, part in enumerate(parts):
-        if part and part.lower() not in _PARTS:
-            raise FormatError(
-                f"{samples.where(row, 'part')}: split-column: train, val, test or drop needed, {part!r} "
-                f"found{did_you_mean(part, _PARTS)}; correct it"
-            )
-    known = [_PARTS[part.lower()] if part else "" for part in parts]
-    return replace(samples, table=samples.table.assign(part=known))
-
-
-def _without_missing_targets(samples: Samples, allow_missing: bool) -> Samples:
-    if samples.targets.shape[1] == 0:
-        raise InputError(
-            "target: FASTA files beside tables need their labels in one table; name it with labels"
-        )
-    # A row without one of several targets is of use for the others.
-    missing = samples.without_target()
-    if not missing.any():
-        return samples
-    if missing.all():
-        raise InputError(
-            f"{samples.where(0, 'target')}: target {samples.targets.columns[0]!r}: no sample has a "
-            "value; complete the file, or choose another target"
-        )
-    row = int(np.argmax(missing))
-    names = list(samples.targets)
-    which = f"target {names[0]!r}" if len(names) == 1 else f"any of the {len(names)} targets"
-    if not allow_missing:
-        others = int(missing.sum()) - 1
-        raise FormatError(
-            f"{samples.where(row, 'target')}: id {samples.ids[row]!r} has no value in {which}"
-            + f", nor have {others} other rows" * (others > 0)
-            + "; complete the file, or leave such rows out with allow-missing"
-        )
-    note = f"left out {int(missing.sum())} samples without a target value"
-    return samples.keep(~missing, note)
