@@ -20,7 +20,7 @@ from bionn.data.batches import evaluation_rows
 from bionn.data.new_samples import Columns
 from bionn.data.prepared import Encoder
 from bionn.data.samples import Source
-from bionn.data.stream import Encoded, ahead, arrow_ids, encoded_blocks, regrouped
+from bionn.data.stream import Encoded, ahead, arrow_ids, encoded_blocks, mapped, regrouped
 from bionn.data.unlabelled import read_unlabelled
 from bionn.errors import InputError, InputWarning
 from bionn.formats.fasta import IdRule
@@ -149,16 +149,14 @@ class Predictor:
         """
         notes: list[str] = []
         blocks = self.encoded(inputs, columns=columns, windows=windows, notes=notes)
-        yield from ahead(self.frames(blocks, windowed=windows is not None))
+        yield from self.frames(blocks, windowed=windows is not None)
         for note in notes:
             warnings.warn(note, InputWarning, stacklevel=2)
 
     def frames(self, blocks: Iterable[Encoded], *, windowed: bool) -> Iterator[pd.DataFrame]:
         """The rows of :meth:`predict` for what :meth:`encoded` yields, at least one frame."""
         rows, empty = _BATCHES * evaluation_rows(self.encoder.input_shape), True
-        for block in ahead(regrouped(blocks, rows, padding=self._padding)):
-            with _a_thread_left():
-                frame = self._framed(block)
+        for frame in mapped(self._framed, ahead(regrouped(blocks, rows, padding=self._padding))):
             yield frame
             empty = False
         if empty:
@@ -198,6 +196,7 @@ class Predictor:
         whole = next(regrouped(blocks, rows, padding=self._padding), self._nothing())
         return whole.ids.to_pylist(), torch.from_numpy(whole.inputs)
 
+    @_a_thread_left()
     def _framed(self, block: Encoded) -> pd.DataFrame:
         inputs = torch.from_numpy(block.inputs)
         if isinstance(self.model, Ensemble):

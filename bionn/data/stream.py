@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 import threading
-from collections.abc import Iterable, Iterator, Mapping, Sequence
-from concurrent.futures import Future
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from concurrent.futures import Future, ThreadPoolExecutor, wait
 from dataclasses import dataclass, field
 from typing import Any, TypeVar
 
@@ -23,9 +23,13 @@ from bionn.sequences.packed import lengths_of
 from bionn.sequences.windows import Cut, WindowCutter, Windows
 
 T = TypeVar("T")
+U = TypeVar("U")
 
 _WINDOW_SYMBOLS = 1 << 22
 """Symbols of windows that are cut out at a time."""
+
+_PATIENCE = 1.0
+"""Seconds in which an item is made, unless the input it is made of may never come."""
 
 
 @dataclass(frozen=True)
@@ -207,7 +211,8 @@ def _joined(blocks: list[Encoded], padding: int) -> Encoded:
 def ahead(items: Iterable[T]) -> Iterator[T]:
     """The same items, each made in a second thread while the one before is in use.
 
-    The threads are daemons: who stops early does not wait for input that may never come.
+    Who stops early waits a second for the item that is being made, and no longer, as it may be of input
+    that never comes: the threads are daemons.
 
     Example:
         >>> list(ahead(range(3)))
@@ -227,6 +232,28 @@ def ahead(items: Iterable[T]) -> Iterator[T]:
         return future
 
     coming = start()
-    while (item := coming.result()) is not end:
-        coming = start()
-        yield item
+    try:
+        while (item := coming.result()) is not end:
+            coming = start()
+            yield item
+    finally:
+        # A daemon inside compiled code when the interpreter ends would abort the process.
+        wait([coming], _PATIENCE)
+
+
+def mapped(function: Callable[[T], U], items: Iterable[T]) -> Iterator[U]:
+    """What a function makes of each item, in three threads: one makes items, one computes, one uses.
+
+    An item is made while the one before is computed and the one before that is in use. Who stops early
+    waits for what is being computed, as that has an end.
+
+    Example:
+        >>> list(mapped(abs, [-1, 2, -3]))
+        [1, 2, 3]
+    """
+    computing = ThreadPoolExecutor(1, "mapped")
+    try:
+        for coming in ahead(ahead(computing.submit(function, item) for item in items)):
+            yield coming.result()
+    finally:
+        computing.shutdown(cancel_futures=True)

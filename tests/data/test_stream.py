@@ -1,8 +1,9 @@
-"""Blocks of inputs: of equal size whatever came in, in order, one made ahead of its use."""
+"""Blocks of inputs: of equal size whatever came in, in order, made and computed ahead of their use."""
 
 from __future__ import annotations
 
 import threading
+import time
 from collections.abc import Iterator
 
 import numpy as np
@@ -11,7 +12,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from bionn.data.stream import Encoded, ahead, regrouped
+from bionn.data.stream import Encoded, ahead, mapped, regrouped
 
 
 def encoded(first: int, rows: int, width: int = 3, *, windows: bool = False) -> Encoded:
@@ -81,3 +82,73 @@ def test_who_stops_early_does_not_wait_for_the_next_item() -> None:
     assert not ended.is_set()
     never.set()
     assert ended.wait(10)
+
+
+def test_who_stops_early_waits_for_an_item_that_comes() -> None:
+    begun, ended = threading.Event(), threading.Event()
+
+    def items() -> Iterator[int]:
+        yield 1
+        begun.set()
+        time.sleep(0.2)
+        ended.set()
+
+    for _ in ahead(items()):
+        assert begun.wait(10)
+        break
+    assert ended.is_set()
+
+
+def test_an_item_is_made_and_one_computed_while_one_is_in_use() -> None:
+    made, computed = ([threading.Event() for _ in range(4)] for _ in range(2))
+
+    def items() -> Iterator[int]:
+        for number, event in enumerate(made):
+            event.set()
+            yield number
+
+    def double(number: int) -> int:
+        computed[number].set()
+        return 2 * number
+
+    found = []
+    for twice in mapped(double, items()):
+        found.append(twice)
+        assert computed[min(twice // 2 + 1, 3)].wait(10)
+        assert made[min(twice // 2 + 2, 3)].wait(10)
+    assert found == [0, 2, 4, 6]
+
+
+@pytest.mark.parametrize("fails", ["items", "function"])
+def test_an_error_comes_after_what_was_computed_before_it(fails: str) -> None:
+    def items() -> Iterator[int]:
+        yield 1
+        if fails == "items":
+            raise ValueError("two")
+        yield 0
+
+    def inverse(number: int) -> float:
+        if not number:
+            raise ValueError("two")
+        return 1 / number
+
+    found = []
+    with pytest.raises(ValueError, match="two"):
+        found.extend(mapped(inverse, items()))
+    assert found == [1]
+
+
+def test_who_stops_early_waits_for_what_is_computed() -> None:
+    begun, ended = threading.Event(), threading.Event()
+
+    def slow(number: int) -> int:
+        if number:
+            begun.set()
+            time.sleep(0.2)
+            ended.set()
+        return number
+
+    for _ in mapped(slow, [0, 1, 2]):
+        assert begun.wait(10)
+        break
+    assert ended.is_set()
