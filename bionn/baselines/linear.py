@@ -103,7 +103,8 @@ class Linear:
             return Fitted(with_gaps(self._ridge, rows, values), note)
         each = None if self.weights is None else dict(enumerate(self.weights.tolist()))
         model = LogisticRegression(C=self.penalty, max_iter=ITERATIONS, class_weight=each)
-        with warnings.catch_warnings():
+        # BLAS now and then leaves a flag behind that makes NumPy warn of finite numbers (numpy#24067)
+        with warnings.catch_warnings(), np.errstate(invalid="ignore"):
             warnings.simplefilter("ignore", ConvergenceWarning)
             model.fit(self.inputs(rows), values[rows])
         if model.n_iter_.max() >= ITERATIONS:
