@@ -12,6 +12,7 @@ from torch import Tensor
 
 from bionn.ops import activations
 from bionn.ops import cross_entropy as cross_entropy_ops
+from bionn.ops import dropout as dropout_ops
 from bionn.ops import linear as linear_ops
 from bionn.ops import losses as loss_ops
 from bionn.ops import onehot_linear as onehot_ops
@@ -172,6 +173,27 @@ def step(input: Tensor) -> Tensor:
         tensor([0., 0., 1.])
     """
     return activations.step(input)
+
+
+def dropout(input: Tensor, p: float = 0.5, training: bool = True, inplace: bool = False) -> Tensor:
+    """Set each element to 0 with probability p and scale the others by ``1 / (1 - p)``.
+
+    On the CPU it draws several times faster than torch, and in another way: for the same random state,
+    torch drops other elements.
+
+    Args:
+        input: Any shape.
+        p: From 0 to 1.
+        training: Whether to drop at all.
+        inplace: Write to the input.
+
+    Raises:
+        ValueError: ``p`` is not in [0, 1].
+    """
+    mask = dropout_ops.mask(input, p) if training else None
+    if mask is not None:
+        return input.mul_(mask) if inplace else input * mask
+    return torch.nn.functional.dropout(input, p, training, inplace)
 
 
 def softmax(input: Tensor, dim: int | None = None, dtype: torch.dtype | None = None) -> Tensor:

@@ -173,6 +173,8 @@ def _by_update(
     return reference, _through(layer.rest, hidden)
 
 
+_DROPOUT = (nn.Dropout, torch.nn.Dropout)
+
 Folded = tuple[float, Tensor, Tensor | None]
 """A linear layer behind ReLU or leaky ReLU: the slope below 0, its weight, its bias."""
 
@@ -182,7 +184,7 @@ FEW_OUTPUTS = 16
 
 def _foldable(layer: FirstLayer) -> tuple[list[Folded], Sequence[torch.nn.Module]]:
     """The linear layers that the compiled kernel computes with the first, and what is left."""
-    rest = [module for module in layer.rest if type(module) is not torch.nn.Dropout]
+    rest = [module for module in layer.rest if type(module) not in _DROPOUT]
     found: list[Folded] = []
     while len(rest) > 1 and len(found) < 2:
         slope, linear = _slope(rest[0]), cast(nn.Linear, rest[1])

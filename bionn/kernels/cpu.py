@@ -51,7 +51,7 @@ def takes(*tensors: Tensor, dtype: torch.dtype = torch.float32) -> bool:
     """
     if not values_only() or dtype not in _NAMES or library() is None:
         return False
-    return all(_plain(tensor, dtype) for tensor in tensors)
+    return all(dense(tensor, dtype) and tensor.is_contiguous() for tensor in tensors)
 
 
 def values_only() -> bool:
@@ -69,12 +69,12 @@ def undisturbed() -> bool:
     )
 
 
-def _plain(tensor: Tensor, dtype: torch.dtype) -> bool:
+def dense(tensor: Tensor, dtype: torch.dtype) -> bool:
+    """Whether it is a dense tensor of the CPU that holds its own values, and of no class but torch's."""
     return (
         type(tensor) in _TYPES
         and tensor.dtype is dtype
         and _dispatch_keys(tensor).raw_repr() in _PLAIN
-        and tensor.is_contiguous()
     )
 
 

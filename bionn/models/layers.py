@@ -14,6 +14,7 @@ from bionn.errors import InputError, did_you_mean
 from bionn.nn import init
 from bionn.nn.activation import ELU, GELU, LeakyReLU, ReLU, Sigmoid, SiLU, Softplus, Step, Tanh
 from bionn.nn.linear import Linear, OneHotLinear
+from bionn.ops import dropout
 from bionn.sequences.onehot import one_hot
 
 InFeatures = int | tuple[int, int]
@@ -92,30 +93,42 @@ def initialise(
             layer.bias.zero_()
 
 
-def with_input_dropout(layer: torch.nn.Module, input: Tensor, share: float) -> Tensor:
-    """A first layer's output when a share of its inputs is dropped and the rest scaled up for it.
+def inputs_dropped(
+    input: Tensor, share: float, layer: torch.nn.Module
+) -> tuple[Tensor, Tensor | None]:
+    """A first layer's input of which a share is dropped.
 
-    Of a sequence whole positions are dropped. Codes stay codes: a dropped position becomes one more
-    code, whose column is zero, and the scale 1/(1-p) is applied behind the weights.
+    Of a sequence whole positions are dropped. Codes stay codes: a dropped position becomes one that
+    stands for nothing.
 
     Args:
-        layer: ``Linear`` or ``OneHotLinear``.
         input: codes ``(N, L)``, one-hot ``(N, A, L)`` or features ``(N, F)``.
         share: p, from 0 to below 1.
+        layer: ``Linear`` or ``OneHotLinear``.
+
+    Returns:
+        Codes and the table of what they stand for, ``(S, A)``, yet to be scaled by 1/(1-p); or one-hot
+        or features, scaled, and None.
     """
     if isinstance(layer, OneHotLinear) and not input.is_floating_point():
-        table = layer.table
+        weight, table = layer.weight, layer.table
         if table is None:
-            blank = layer.num_symbols  # by default the code after the letters is a zero column
-        else:
-            blank = len(table)
-            table = torch.cat([table, table.new_zeros(1, layer.num_symbols)])
-        dropped = input.masked_fill(torch.rand(input.shape, device=input.device) < share, blank)
-        scaled = F.onehot_linear(dropped, layer.weight, table=table) / (1 - share)
-        return scaled if layer.bias is None else scaled + layer.bias
-    shape = (input.shape[0], 1, input.shape[-1]) if input.ndim == 3 else input.shape
-    kept = torch.rand(shape, device=input.device) >= share
-    return layer(input * kept / (1 - share))
+            table = torch.eye(layer.num_symbols, dtype=weight.dtype, device=weight.device)
+        table = torch.cat([table, table.new_zeros(1, layer.num_symbols)])
+        return dropout.blanked(input, share, len(table) - 1), table
+    if input.ndim == 3:
+        kept = torch.rand((len(input), 1, input.shape[-1]), device=input.device) >= share
+        return input * kept / (1 - share), None
+    return F.dropout(input, share), None
+
+
+def onehot_dropped(codes: Tensor, share: float, layer: OneHotLinear, table: Tensor) -> Tensor:
+    """A first layer's output for what :func:`inputs_dropped` made of codes.
+
+    It is scaled behind the weights: scaled tables would cost low precision and accelerators digits.
+    """
+    scaled = F.onehot_linear(codes, layer.weight, table=table) / (1 - share)
+    return scaled if layer.bias is None else scaled + layer.bias
 
 
 def choose(choices: dict[str, Callable], name: str, argument: str) -> Callable:

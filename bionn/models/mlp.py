@@ -16,9 +16,11 @@ from bionn.models.layers import (
     choose,
     first_layer,
     initialise,
-    with_input_dropout,
+    inputs_dropped,
+    onehot_dropped,
 )
-from bionn.nn.linear import Linear
+from bionn.nn.dropout import Dropout
+from bionn.nn.linear import Linear, OneHotLinear
 
 
 class MLP(torch.nn.Module):
@@ -78,7 +80,7 @@ class MLP(torch.nn.Module):
             if depth < len(hidden_features):
                 layers.append(make_activation())
                 if dropout:
-                    layers.append(torch.nn.Dropout(dropout))
+                    layers.append(Dropout(dropout))
         self.layers = torch.nn.ModuleList(layers)
         self.input_dropout = input_dropout
         self.arguments: dict[str, Any] = {
@@ -94,14 +96,17 @@ class MLP(torch.nn.Module):
 
     def forward(self, input: Tensor) -> Tensor:
         """Logits ``(N, out_features)``."""
-        if self.training and self.input_dropout:
-            first, *rest = self.layers
-            hidden = with_input_dropout(first, input, self.input_dropout)
+        (first, *rest), share = self.layers, self.input_dropout
+        table = None
+        if self.training and share:
+            input, table = inputs_dropped(input, share, first)
+        output = at_once(self.layers, input, None if table is None else table / (1 - share))
+        if output is not None:
+            return output
+        if table is not None and isinstance(first, OneHotLinear):
+            hidden = onehot_dropped(input, share, first, table)
         else:
-            output = at_once(self.layers, input)
-            if output is not None:
-                return output
-            hidden, rest = input, self.layers
+            hidden = first(input)
         for layer in rest:
             hidden = layer(hidden)
         return hidden

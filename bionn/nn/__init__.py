@@ -14,6 +14,7 @@ from bionn.nn.activation import (
     Step,
     Tanh,
 )
+from bionn.nn.dropout import Dropout
 from bionn.nn.linear import Linear, OneHotLinear
 from bionn.nn.loss import (
     BCELoss,
@@ -29,6 +30,7 @@ __all__ = [
     "BCELoss",
     "BCEWithLogitsLoss",
     "CrossEntropyLoss",
+    "Dropout",
     "HalfSquaredError",
     "LeakyReLU",
     "Linear",

@@ -14,6 +14,7 @@ from torch._C._autograd import _top_saved_tensors_default_hooks
 
 from bionn.kernels import nodes
 from bionn.ops import activations
+from bionn.ops.dropout import first_row
 from bionn.ops.linear import linear
 from bionn.ops.onehot_linear import letters_and_zero, onehot_linear
 
@@ -38,6 +39,7 @@ def compiled(
     activation: str,
     constants: tuple[float, ...] = (),
     *,
+    shares: Sequence[float] = (),
     table: Tensor | None = None,
 ) -> Tensor | None:
     """Apply linear layers with an activation between them, or give None where the op is not for that.
@@ -49,6 +51,7 @@ def compiled(
         biases: of each layer, ``(out,)``; none for layers without.
         activation: a key of :data:`ACTIVATIONS`.
         constants: what the activation takes beside its input.
+        shares: of what each hidden layer gives, the share that dropout drops; none to drop nothing.
         table: what each code stands for, ``(S, A)``; by default the letters and a row of zeros.
 
     Returns:
@@ -68,9 +71,8 @@ def compiled(
         return None
     elif table is None:
         table = letters_and_zero(weights[0].shape[1])
-    return nodes.apply_lists(
-        "mlp", (input, table), (list(weights), list(biases)), activation, constants
-    )
+    options = activation, constants, list(shares), first_row(input)
+    return nodes.apply_lists("mlp", (input, table), (list(weights), list(biases)), *options)
 
 
 def _chains_of(activation: Callable[..., Tensor]) -> Callable[..., list[Tensor]]:
@@ -78,23 +80,26 @@ def _chains_of(activation: Callable[..., Tensor]) -> Callable[..., list[Tensor]]
 
     def chains(u: Tensor, *kept_and_numbers: Tensor | float) -> list[Tensor]:
         kept = [each for each in kept_and_numbers if isinstance(each, Tensor)]
-        layers, codes, count, *numbers = (int(n) for n in kept_and_numbers[len(kept) :])
-        constants = kept_and_numbers[len(kept) + 3 :][:count]
+        sizes, numbers = kept_and_numbers[len(kept) :][:4], kept_and_numbers[len(kept) + 4 :]
+        layers, with_bias, codes, count = map(int, sizes)
+        constants, wanted = numbers[:count], map(int, numbers[count:])
         with torch.enable_grad():
             # a view of each: a weight that two layers share has a derivative by either
             kept = [each.view_as(each) for each in kept]
             input, first = kept[0], 2 if codes else 1  # behind the table
-            weights, biases = kept[first : first + layers], kept[first + layers :]
+            weights, biases = kept[first : first + layers], kept[first + layers :][:with_bias]
+            masks = iter(kept[first + layers + with_bias :])
             bias = iter(biases or [None] * layers)
             if codes:
                 z = onehot_linear(input, weights[0], next(bias), kept[1])
             else:
                 z = linear(input, weights[0], next(bias))
             for weight in weights[1:]:
-                z = linear(activation(z, *constants), weight, next(bias))
+                y, mask = activation(z, *constants), next(masks, None)
+                z = linear(y if mask is None else y * mask, weight, next(bias))
             arguments = (input, *weights, *biases)
-            wanted = [arguments[which] for which in numbers[count:]]
-            return list(torch.autograd.grad(z, wanted, u, create_graph=True))
+            asked = [arguments[which] for which in wanted]
+            return list(torch.autograd.grad(z, asked, u, create_graph=True))
 
     return chains
 

@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-import contextlib
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager, nullcontext
 from typing import Any
 
 import torch
@@ -12,6 +12,7 @@ from torch.overrides import TorchFunctionMode
 
 from bionn.data.batches import Batch
 from bionn.models.heads import evidence
+from bionn.ops.dropout import part_of_rows
 
 
 def loss_in_parts(
@@ -46,10 +47,7 @@ def loss_in_parts(
     sums: list[Tensor | None] = [None] * len(parameters)
     for start in range(0, count, rows):
         part = Batch(*(tensor[start : start + rows] for tensor in batch))
-        is_last = start + rows >= count
-        draws = _DrawnForAll(start, len(part.targets), count) if same_draws else None
-        again = contextlib.nullcontext() if is_last or draws is None else torch.random.fork_rng()
-        with again, draws or contextlib.nullcontext():
+        with _drawn_for_all(start, len(part.targets), count) if same_draws else nullcontext():
             share = loss(part) * (evidence(part.targets).to(total.device) / total)
         gradients = torch.autograd.grad(share * scale, parameters, allow_unused=True)
         value = share.detach() if value is None else value + share.detach()
@@ -82,10 +80,18 @@ class _Known(torch.autograd.Function):
         return None, None, *found
 
 
+@contextmanager
+def _drawn_for_all(start: int, rows: int, of: int) -> Iterator[None]:
+    """Draw for rows what they would get among so many, and the same again unless they are the last."""
+    again = nullcontext() if start + rows >= of else torch.random.fork_rng()
+    with again, _DrawnForAll(start, rows, of), part_of_rows(start, rows):
+        yield
+
+
 class _DrawnForAll(TorchFunctionMode):
     """Has random numbers drawn for all rows of a batch, where only a part of the rows is there.
 
-    ``dropout`` and ``rand`` are what our networks draw; others draw for the rows that are there.
+    Torch's ``dropout`` and ``rand`` do; others draw for the rows that are there.
     """
 
     def __init__(self, start: int, rows: int, of: int) -> None:

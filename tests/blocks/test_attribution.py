@@ -155,5 +155,5 @@ class TestTangermeme:
 
 def test_every_activation_has_a_rule() -> None:
     losses = {"BCELoss", "BCEWithLogitsLoss", "CrossEntropyLoss", "HalfSquaredError", "MSELoss"}
-    layers = {"Linear", "OneHotLinear", "init"}
+    layers = {"Dropout", "Linear", "OneHotLinear", "init"}
     assert set(ALL) == set(nn.__all__) - losses - layers

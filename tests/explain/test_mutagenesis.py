@@ -207,9 +207,8 @@ class TestKernel:
     def test_every_width(
         self, calls: list[int], hidden: tuple[int, ...], bias: bool, activation: str
     ) -> None:
-        model = MLP(
-            (4, L), hidden, 2, activation=activation, bias=bias, generator=draw(len(hidden))
-        )
+        rest = {"activation": activation, "bias": bias, "dropout": 0.2}
+        model = MLP((4, L), hidden, 2, generator=draw(len(hidden)), **rest)  # type: ignore[arg-type]
         with torch.no_grad():
             for number, parameter in enumerate(model.parameters()):
                 parameter.add_(torch.randn(parameter.shape, generator=draw(number)) * 0.2)

@@ -13,6 +13,7 @@ from bionn.kernels.library import library
 from bionn.models import MLP
 from bionn.models.at_once import at_once
 from bionn.nn.activation import LeakyReLU, ReLU, Softplus
+from bionn.nn.dropout import Dropout
 from bionn.nn.linear import Linear, OneHotLinear
 
 pytestmark = pytest.mark.skipif(library() is None, reason="no compiled kernels here")
@@ -47,6 +48,7 @@ def in_turn(model: MLP, input: Tensor) -> Tensor:
 def through(
     forward: Callable[[Tensor], Tensor], leaves: Sequence[Tensor], input: Tensor
 ) -> list[Tensor]:
+    torch.manual_seed(0)  # for what is dropped
     output = forward(input)
     upstream = torch.linspace(-1, 1, output.numel()).reshape(output.shape)
     return [output, *torch.autograd.grad(output, leaves, upstream)]
@@ -97,17 +99,52 @@ def test_values_and_gradients_have_the_bits_of_the_layers(
             assert torch.equal(model(input), in_turn(model, input))
 
 
+@pytest.mark.parametrize("hidden", [(16,), (33, 17), (5, 64, 8)], ids=str)
 @pytest.mark.parametrize("activation", ACTIVATIONS)
 @pytest.mark.parametrize("kind", INPUTS)
-def test_gradients_can_be_differentiated_again(kind: str, activation: str) -> None:
+def test_units_are_dropped_as_the_layers_drop_them(
+    kind: str, activation: str, hidden: tuple[int, ...]
+) -> None:
     in_features, make = INPUTS[kind]
-    model = network(in_features, activation=activation)
+    model = network(in_features, *hidden, activation=activation, dropout=0.4)
+    for rows in (0, 1, 40, 70, 600):
+        input = make(rows)
+        if input.is_floating_point():
+            input.requires_grad_()
+        assert is_whole(model(input))
+        assert equal_in_turn(model, input)
+    model.eval()
+    assert is_whole(model(input))
+    assert equal_in_turn(model, input)
+
+
+@pytest.mark.parametrize("kind", INPUTS)
+def test_inputs_are_dropped_as_without_the_op(kind: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    in_features, make = INPUTS[kind]
+    model, input = network(in_features, dropout=0.4, input_dropout=0.3), make(600)
+    leaves = leaves_of(model, input)
+    whole = through(model, leaves, input)
+    assert is_whole(whole[0])
+    monkeypatch.setattr("bionn.models.mlp.at_once", lambda *_: None)
+    each = through(model, leaves, input)
+    assert not is_whole(each[0])
+    for ours, known in zip(whole, each, strict=True):
+        torch.testing.assert_close(ours, known, rtol=1e-5, atol=1e-5)
+
+
+@pytest.mark.parametrize("dropout", [0.0, 0.4])
+@pytest.mark.parametrize("activation", ACTIVATIONS)
+@pytest.mark.parametrize("kind", INPUTS)
+def test_gradients_can_be_differentiated_again(kind: str, activation: str, dropout: float) -> None:
+    in_features, make = INPUTS[kind]
+    model = network(in_features, activation=activation, dropout=dropout)
     input = make(9)
     if input.is_floating_point():
         input.requires_grad_()
     leaves = leaves_of(model, input)
 
     def second(forward: Callable[[Tensor], Tensor]) -> tuple[Tensor, ...]:
+        torch.manual_seed(0)
         gradients = torch.autograd.grad(forward(input).square().sum(), leaves, create_graph=True)
         total = torch.stack([each.square().sum() for each in gradients]).sum()
         return torch.autograd.grad(total, leaves)
@@ -306,14 +343,68 @@ def test_activations_of_different_constants_are_not_for_the_op(
     assert torch.equal(model(input), in_turn(model, input))
 
 
-def test_dropout_is_applied_in_training_and_no_hindrance_afterwards() -> None:
-    model = network(dropout=0.5)
-    input = normal(4, 20)
+class Always(torch.nn.Dropout):
+    """Drops in evaluation too."""
+
+    def forward(self, input: Tensor) -> Tensor:
+        return torch.nn.functional.dropout(input, self.p, True)
+
+
+@pytest.mark.parametrize(
+    "change",
+    [
+        pytest.param(replaced(2, torch.nn.Dropout(0.4)), id="torch's"),
+        pytest.param(replaced(2, Dropout(1.0)), id="all units"),
+        pytest.param(replaced(2, Dropout(0.0)), id="the second hidden layer alone"),
+        pytest.param(replaced(5, Dropout(0.0)), id="the first hidden layer alone"),
+        pytest.param(replaced(2, Always(0.4)), id="a subclass"),
+        pytest.param(replaced(1, Dropout(0.4)), id="twice and no activation"),
+    ],
+)
+def test_other_dropout_is_applied_layer_by_layer(change: Callable[[MLP], object]) -> None:
+    model, input = network(dropout=0.4), normal(40, 20)
+    assert is_whole(model(input))
+    change(model)
+    assert not is_whole(model(input))
+    assert equal_in_turn(model, input)
+    assert after(lambda: model(input)) == after(lambda: in_turn(model, input))
+
+
+def after(run: Callable[[], object]) -> float:
+    """A number that is drawn behind others."""
     torch.manual_seed(0)
-    trained = model(input)
+    run()
+    return torch.rand(()).item()
+
+
+def test_a_share_that_is_none_is_refused_as_by_torch() -> None:
+    model = network(dropout=0.4)
+    model.layers[2].p = -0.2  # type: ignore[assignment]
+    with pytest.raises(ValueError, match="probability has to be between 0 and 1"):
+        model(normal(40, 20))
+
+
+@pytest.mark.parametrize("kind", [torch.int64, torch.uint8, torch.float32])
+def test_what_is_drawn_does_not_hang_on_how_sequences_are_given(kind: torch.dtype) -> None:
+    model, codes = network((4, 30), dropout=0.4), draw(4, 40, 30)
+    one_hot = torch.nn.functional.one_hot(codes.long(), 4).mT.float()
+    input = one_hot if kind is torch.float32 else codes.to(kind)
     torch.manual_seed(0)
-    assert torch.equal(trained, in_turn(model, input))
-    assert not is_whole(trained)
+    known = model(codes)
+    torch.manual_seed(0)
+    torch.testing.assert_close(model(input), known, rtol=1e-5, atol=1e-5)
+
+
+def test_dropout_that_goes_on_in_evaluation_does() -> None:
+    model, input = network(dropout=0.4).eval(), normal(40, 20)
+    known = model(input)
+    replaced(2, Always(0.4).eval())(model)
+    assert not torch.equal(model(input), known)
+
+
+def test_torchs_dropout_is_no_hindrance_in_evaluation() -> None:
+    model, input = network(dropout=0.4), normal(4, 20)
+    replaced(2, torch.nn.Dropout(0.4))(model)
     model.eval()
     assert is_whole(model(input))
     assert torch.equal(model(input), in_turn(model, input))

@@ -199,6 +199,16 @@ def test_every_module_travels_whole(
         assert torch.equal(transport(loss)(input, target), loss(input, target))
 
 
+def test_dropout_is_torchs_but_for_what_it_draws() -> None:
+    ours, twin, input = nn.Dropout(0.4), torch.nn.Dropout(0.4), torch.ones(40, 5)
+    assert isinstance(ours, torch.nn.Dropout)
+    assert repr(ours) == repr(twin)
+    assert set(ours(input).unique().tolist()) == set(twin(input).unique().tolist())
+    assert ours.eval()(input) is input
+    assert nn.Dropout(0.4, inplace=True)(input) is input
+
+
 def test_the_page_of_names_is_complete() -> None:
     names = {name for name, *_ in (*ACTIVATIONS, *LOSSES)}
-    assert set(nn.__all__) == names | {"Linear", "OneHotLinear", "HalfSquaredError", "Step", "init"}
+    others = {"Dropout", "HalfSquaredError", "Linear", "OneHotLinear", "Step", "init"}
+    assert set(nn.__all__) == names | others

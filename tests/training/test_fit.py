@@ -62,7 +62,7 @@ def test_the_callers_random_states_are_left_alone() -> None:
 
 
 def test_the_network_has_the_best_epochs_validation_loss(tmp_path: Path) -> None:
-    options = options_for(REGRESSION, max_epochs=15, learning_rate=3.0, patience=15)
+    options = options_for(REGRESSION, max_epochs=15, learning_rate=1.0, patience=15)
     trained = train(REGRESSION, options, directory=tmp_path)
     log = pd.read_csv(tmp_path / "metrics.csv")
     assert log["epoch"].tolist() == list(range(1, 16))

@@ -3,10 +3,12 @@
 // What a layer gives is activated where it lies, and so is the gradient on its way back: a hidden layer is
 // written once and read when it is needed, and what autograd costs is paid once.
 #pragma once
+#include <ATen/ops/mul.h>
 #include <c10/core/impl/LocalDispatchKeySet.h>
 
 #include <algorithm>
 
+#include "draws.h"
 #include "elementwise_node.h"
 #include "onehot_node.h"
 #include "products.h"
@@ -14,10 +16,11 @@
 namespace {
 
 // The first layer takes codes (N, L) and has a weight (H, A, L) laid out (L, A, H), or features (N, F); all
-// others have weights (out, in). There is a bias (out) for each layer, or for none.
+// others have weights (out, in). There is a bias (out) for each layer, or for none, and a mask (N, out) for what
+// each hidden layer gives, or for none.
 struct Perceptron {
   Tensor input;
-  std::vector<Tensor> weights, biases;
+  std::vector<Tensor> weights, biases, masks;
   Given table;      // of codes
   int64_t symbols;  // in use
   bool rectifies;   // the first layer does: it takes codes, and the activation is ReLU
@@ -34,6 +37,12 @@ struct Perceptron {
   }
 };
 
+// What is kept of a hidden layer: what the next one reads, and what the activation's derivative is told by, which may
+// be the same.
+int64_t kept_of(const Op& op, bool masked) {
+  return op.keeps == Keeps::bits || (op.keeps == Keeps::output && !masked) ? 1 : 2;
+}
+
 // Autocast would make products of another type than the kernels behind them read.
 using NoAutocast = c10::impl::ExcludeDispatchKeyGuard;
 
@@ -47,39 +56,47 @@ struct MlpNode : Function<MlpNode> {
       if (layer + 1 == net.weights.size()) return z;
       y = kept && op.keeps == Keeps::input ? at::empty_like(z) : z;
       if (layer || !net.rectifies) op.value(z, y, a, b);
+      const bool masked = !net.masks.empty(), two = kept && kept_of(op, masked) == 2;
+      const Tensor known = op.keeps == Keeps::input ? z : y;
+      if (masked) y = two && op.keeps == Keeps::output ? at::mul(y, net.masks[layer]) : y.mul_(net.masks[layer]);
       if (kept) kept->push_back(y);
-      if (kept && op.keeps == Keeps::input) kept->push_back(z);
+      if (two) kept->push_back(known);
     }
   }
 
   static Tensor forward(AutogradContext* ctx, const Tensor& input, at::TensorList weights, at::TensorList biases,
-                        const Given& table, int64_t symbols, int64_t at, const Constants& constants) {
-    const Perceptron net{input, weights.vec(), biases.vec(), table, symbols, rectifies(table, weights.size(), ops[at])};
+                        at::TensorList masks, const Given& table, int64_t symbols, int64_t at,
+                        const Constants& constants) {
+    const Perceptron net{input, weights.vec(), biases.vec(), masks.vec(),
+                         table, symbols,       rectifies(table, weights.size(), ops[at])};
     variable_list kept{input, table ? *table : Tensor()};
     kept.insert(kept.end(), weights.begin(), weights.end());
     kept.insert(kept.end(), biases.begin(), biases.end());
+    kept.insert(kept.end(), masks.begin(), masks.end());
     const Tensor out = value(net, ops[at], constant(constants, 0), constant(constants, 1), &kept);
     ctx->save_for_backward(kept);
     ctx->set_materialize_grads(false);
     ctx->saved_data["layers"] = static_cast<int64_t>(weights.size());
     ctx->saved_data["bias"] = !biases.empty();
+    ctx->saved_data["masks"] = static_cast<int64_t>(masks.size());
     ctx->saved_data["symbols"] = symbols;
     ctx->saved_data["op"] = at;
     ctx->saved_data["constants"] = constants;
     return out;
   }
 
-  // In the order of the arguments: the input's, each weight's, each bias's, and none for the other four.
+  // In the order of the arguments: the input's, each weight's, each bias's, and none for the masks and the other four.
   static variable_list backward(AutogradContext* ctx, const variable_list& upstream) {
     const size_t layers = ctx->saved_data["layers"].toInt(), biases = ctx->saved_data["bias"].toBool() ? layers : 0;
-    variable_list gradients(1 + layers + biases + 4);
+    const size_t masks = ctx->saved_data["masks"].toInt();
+    variable_list gradients(1 + layers + biases + masks + 4);
     if (!upstream[0].defined()) return gradients;
     const variable_list kept = ctx->get_saved_variables();
     const Op& op = ops[ctx->saved_data["op"].toInt()];
-    const auto first = kept.begin() + 2, hidden = first + layers + biases;
+    const auto first = kept.begin() + 2, mask = first + layers + biases, hidden = mask + masks;
     const Given table = kept[1].defined() ? Given(kept[1]) : Given();
-    const Perceptron net{kept[0], {first, first + layers}, {first + layers, hidden}, table,
-                         ctx->saved_data["symbols"].toInt(), rectifies(table, layers, op)};
+    const Perceptron net{kept[0], {first, first + layers},           {first + layers, mask}, {mask, hidden},
+                         table,   ctx->saved_data["symbols"].toInt(), rectifies(table, layers, op)};
     const Constants constants = ctx->saved_data["constants"].toDoubleVector();
     const bool numbers_only = last(upstream[0]) && std::all_of(kept.begin(), kept.end(), [](const Tensor& each) {
       return !each.defined() || plain(each, each.scalar_type());
@@ -93,7 +110,7 @@ struct MlpNode : Function<MlpNode> {
       return gradients;
     }
     const NoAutocast guard(c10::autocast_dispatch_keyset);
-    const size_t each = op.keeps == Keeps::input ? 2 : 1;  // tensors kept of a hidden layer
+    const size_t each = kept_of(op, masks);
     // nothing is asked of layers below the first that learns
     size_t lowest = 0;
     while (lowest < layers && !asked(ctx, lowest, layers, biases)) ++lowest;
@@ -112,6 +129,7 @@ struct MlpNode : Function<MlpNode> {
       if (layer == lowest && (layer || !ctx->needs_input_grad(0))) break;
       u = linear_by_input(u, net.weights[layer]);
       if (!layer) break;
+      if (masks) u.mul_(net.masks[layer - 1]);
       if (layer == 1 && net.rectifies && ctx->needs_input_grad(1)) continue;  // done when it is read
       const Tensor& known = hidden[(layer - 1) * each + each - 1];
       const float a = constant(constants, 0), b = constant(constants, 1);
@@ -129,7 +147,9 @@ struct MlpNode : Function<MlpNode> {
     if (net.table) arguments.push_back(*net.table);
     arguments.insert(arguments.end(), net.weights.begin(), net.weights.end());
     arguments.insert(arguments.end(), net.biases.begin(), net.biases.end());
-    Constants constants{double(net.weights.size()), double(net.table.has_value()), double(own.size())};
+    arguments.insert(arguments.end(), net.masks.begin(), net.masks.end());
+    Constants constants{double(net.weights.size()), double(net.biases.size()), double(net.table.has_value()),
+                        double(own.size())};
     constants.insert(constants.end(), own.begin(), own.end());
     constants.insert(constants.end(), wanted.begin(), wanted.end());
     return all_again(("mlp_" + std::string(op.name)).c_str(), u, arguments, constants);
@@ -150,11 +170,14 @@ const Op* op_named(c10::string_view name) {
   return found == std::end(ops) ? nullptr : found;
 }
 
-// input, weights and biases as told above, or nothing if they are not so.
+// input, weights and biases as told above, or nothing if they are not so. Shares are those that dropout drops of what
+// each hidden layer gives, none to drop nothing; the first sample is number `row` of those that are drawn for.
 Given mlp(const Tensor& input, const Given& table, at::TensorList weights, at::TensorList biases,
-          c10::string_view activation, at::ArrayRef<double> constants) {
+          c10::string_view activation, at::ArrayRef<double> constants, at::ArrayRef<double> shares, int64_t row) {
   const Op* op = op_named(activation);
   if (!op || weights.empty() || (!biases.empty() && biases.size() != weights.size())) return {};
+  if (!shares.empty() && shares.size() + 1 != weights.size()) return {};
+  if (!std::all_of(shares.begin(), shares.end(), is_share)) return {};
   const auto bias = [&](size_t layer) { return biases.empty() ? Given() : Given(biases[layer]); };
   int64_t symbols = 0;
   if (table) {
@@ -172,10 +195,14 @@ Given mlp(const Tensor& input, const Given& table, at::TensorList weights, at::T
     wanted |= asks(weight);
   }
   for (const Tensor& each : biases) wanted |= asks(each);
+  variable_list masks;
+  for (size_t layer = 0; layer < shares.size(); ++layer)
+    masks.push_back(*dropout_mask({input.size(0), weights[layer].size(0)}, shares[layer], row, {}));
   const int64_t at = op - ops;
-  if (wanted) return MlpNode::apply(input, weights, biases, table, symbols, at, constants.vec());
+  if (wanted) return MlpNode::apply(input, weights, biases, at::TensorList(masks), table, symbols, at,
+                                    constants.vec());
   const bool rectifies = MlpNode::rectifies(table, weights.size(), *op);
-  const Perceptron net{input, weights.vec(), biases.vec(), table, symbols, rectifies};
+  const Perceptron net{input, weights.vec(), biases.vec(), masks, table, symbols, rectifies};
   return MlpNode::value(net, *op, constant(constants, 0), constant(constants, 1), nullptr);
 }
 

@@ -22,8 +22,10 @@ TORCH_LIBRARY(bionn, library) {
       adamw);
   library.def("onehot_linear(Tensor codes, Tensor weight, Tensor? bias, Tensor table) -> Tensor?", onehot_linear);
   library.def("linear(Tensor x, Tensor weight, Tensor? bias) -> Tensor?", linear);
-  library.def("mlp(Tensor input, Tensor? table, Tensor[] weights, Tensor[] biases, str activation, float[] constants) "
-              "-> Tensor?", mlp);
+  library.def("mlp(Tensor input, Tensor? table, Tensor[] weights, Tensor[] biases, str activation, "
+              "float[] constants, float[] shares, int row) -> Tensor?", mlp);
+  library.def("dropout_mask(int[] size, float p, int row, int? key) -> Tensor?", dropout_mask);
+  library.def("dropout_codes(Tensor codes, float p, int blank, int row, int? key) -> Tensor?", dropout_codes);
   library.def("cross_entropy(Tensor z, Tensor target, Tensor? weight, int ignored, int reduction) -> Tensor?",
               cross_entropy);
   for (const Loss& each : losses) {

@@ -32,6 +32,10 @@ void cross_entropy_value(const float* z, const int64_t* target, const float* w, 
 void cross_entropy_chain(const float* g, const float* log_y, const int64_t* target, const float* w, float* d,
                          int64_t rows, int64_t classes, int64_t ignored, bool reduced, bool mean);
 
+void dropout_mask_value(float* out, int64_t n, uint64_t key, int64_t first, uint32_t threshold, float scale);
+void dropout_codes_value(const uint8_t* codes, uint8_t* out, int64_t n, uint64_t key, int64_t first, uint32_t threshold,
+                         uint8_t blank);
+
 bool onehot_pays(int64_t samples, int64_t inputs, int64_t outputs);
 int64_t onehot_largest(const uint8_t* codes, int64_t n);
 void onehot_float32_value(const uint8_t* codes, const float* weight, const float* table, const float* bias,

@@ -146,28 +146,31 @@ inline std::unique_ptr<uint16_t[], Free> number_groups(const uint8_t* codes, con
   return numbers;
 }
 
-// What the codes stand for: a letter alone, as nearly all do, or shares of several.
+// What the codes stand for: a share of one letter, nearly all of them the whole letter, or shares of several.
 template <class T>
 struct Table {
   const T* shares;
-  std::vector<int64_t> letter_of;  // of each code: the letter that it stands for, or -1 for shares
-  std::vector<int64_t> code_of;    // of each letter: the code that stands for it, or -1 if others have shares of it
+  int64_t letters;
+  std::vector<int64_t> letter_of;  // of each code: the only letter that it has a share of, or -1
+  std::vector<int64_t> code_of;    // of each letter: the only code that has a share of it, or -1
 
   Table(const T* shares, const Shape& s)
-      : shares(shares), letter_of(only(s.symbols, s.letters, s.letters, 1)),
+      : shares(shares), letters(s.letters), letter_of(only(s.symbols, s.letters, s.letters, 1)),
         code_of(only(s.letters, s.symbols, 1, s.letters)) {}
 
-  // Of each of so many lines of the table, the place of its only number, if that is 1; else -1.
+  T share(int64_t code, int64_t letter) const { return shares[code * letters + letter]; }
+
+  // Of each of so many lines of the table, the place of its only number that is not 0; else -1.
   std::vector<int64_t> only(int64_t lines, int64_t places, int64_t to_line, int64_t to_place) const {
     std::vector<int64_t> found(lines, -1);
     for (int64_t at = 0; at < lines; ++at) {
-      int64_t others = 0;
+      int64_t numbers = 0;
       for (int64_t place = 0; place < places; ++place) {
-        const T share = shares[at * to_line + place * to_place];
-        if (share == T(1) && found[at] < 0) found[at] = place;
-        else others += share != T(0);
+        if (shares[at * to_line + place * to_place] == T(0)) continue;
+        found[at] = place;
+        ++numbers;
       }
-      if (others) found[at] = -1;
+      if (numbers > 1) found[at] = -1;
     }
     return found;
   }
@@ -184,13 +187,13 @@ void rows_of_position(const T* weight, const Table<T>& table, const Shape& s, in
   }
   const T* rows = weight + position * s.letters * s.outputs + begin;
   for (int64_t code = 0; code < s.symbols; ++code) {
-    if (table.letter_of[code] >= 0) {
-      single[code] = load(rows + table.letter_of[code] * s.outputs, width);
+    if (const int64_t a = table.letter_of[code]; a >= 0) {
+      single[code] = table.share(code, a) * load(rows + a * s.outputs, width);
       continue;
     }
     W sum = {};
     for (int64_t a = 0; a < s.letters; ++a) {
-      const T share = table.shares[code * s.letters + a];
+      const T share = table.share(code, a);
       if (share != T(0)) sum += share * load(rows + a * s.outputs, width);
     }
     single[code] = sum;
@@ -272,13 +275,13 @@ void share_out(typename Wide<T>::type* sums, const Table<T>& table, const Shape&
     if (position >= s.length) continue;
     for (int64_t a = 0; a < s.letters; ++a) {
       T* to = gradient + (position * s.letters + a) * s.outputs + begin;
-      if (table.code_of[a] >= 0) {
-        store(single[table.code_of[a]], to, width);
+      if (const int64_t code = table.code_of[a]; code >= 0) {
+        store(table.share(code, a) * single[code], to, width);
         continue;
       }
       W sum = {};
       for (int64_t code = 0; code < s.symbols; ++code) {
-        const T share = table.shares[code * s.letters + a];
+        const T share = table.share(code, a);
         if (share != T(0)) sum += share * single[code];
       }
       store(sum, to, width);
