@@ -43,13 +43,15 @@ class Setting(NamedTuple):
     batch: int
     table: bool = False
     epochs: int = EPOCHS
+    dropout: float = 0.0
 
     @property
     def name(self) -> str:
         """Short, for a table."""
         widths = "-".join(map(str, (*self.hidden, 1)))
         unit = "genes" if self.table else "bp"
-        return f"{self.rows} x {self.length} {unit}, {widths}, batch {self.batch}"
+        dropout = f", dropout {self.dropout:g}" if self.dropout else ""
+        return f"{self.rows} x {self.length} {unit}, {widths}, batch {self.batch}{dropout}"
 
     @property
     def input_shape(self) -> int | tuple[int, int]:
@@ -89,7 +91,7 @@ def make_data(setting: Setting) -> Data:
 def ours(setting: Setting) -> MLP:
     """Our network, on codes or numbers."""
     torch.manual_seed(0)
-    return MLP(setting.input_shape, setting.hidden, 1)
+    return MLP(setting.input_shape, setting.hidden, 1, dropout=setting.dropout)
 
 
 def twin(setting: Setting) -> torch.nn.Sequential:
@@ -97,7 +99,9 @@ def twin(setting: Setting) -> torch.nn.Sequential:
     layers: list[torch.nn.Module] = []
     for into, out in itertools.pairwise(setting.widths):
         layers += [torch.nn.Linear(into, out), torch.nn.ReLU()]
-    network = torch.nn.Sequential(*layers[:-1])
+        if setting.dropout:
+            layers.append(torch.nn.Dropout(setting.dropout))
+    network = torch.nn.Sequential(*layers[: -2 if setting.dropout else -1])
     with torch.no_grad():
         for theirs, known in zip(network.parameters(), ours(setting).parameters(), strict=True):
             theirs.copy_(known.reshape(theirs.shape))
@@ -120,10 +124,10 @@ def loss_of(logits: Tensor, classes: Tensor) -> Tensor:
 
 
 def check(setting: Setting, data: Data) -> None:
-    """Raise AssertionError unless our network and the twin agree, values and gradients."""
+    """Raise AssertionError unless our network and the twin agree, values and gradients, dropout off."""
     gradients, logits = [], []
     for network, inputs in ((ours(setting), data.codes), (twin(setting), data.onehot)):
-        out = network(inputs[: setting.batch])
+        out = network.eval()(inputs[: setting.batch])
         loss_of(out, data.classes[: setting.batch]).backward()
         logits.append(out.detach())
         gradients.append([p.grad.flatten() for p in network.parameters() if p.grad is not None])
@@ -307,9 +311,15 @@ def main() -> None:
     parser.add_argument("--length", type=int, default=200)
     parser.add_argument("--hidden", type=int, nargs="+", default=[512, 128])
     parser.add_argument("--batch", type=int, default=512)
+    parser.add_argument(
+        "--dropout", type=float, default=0.0, help="without scikit-learn, which has none"
+    )
     parser.add_argument("--threads", type=int)
     given = parser.parse_args()
-    setting = Setting(given.rows, given.length, tuple(given.hidden), given.batch)
+    setting = Setting(
+        given.rows, given.length, tuple(given.hidden), given.batch, dropout=given.dropout
+    )
+    contenders = [name for name in CONTENDERS if name != "scikit-learn" or not given.dropout]
     if given.threads is not None:
         torch.set_num_threads(given.threads)
     logging.getLogger("lightning.pytorch").setLevel(logging.ERROR)
@@ -318,7 +328,7 @@ def main() -> None:
         f"{platform.machine()}, {torch.get_num_threads()} thread(s), torch {torch.__version__}, "
         f"commit {commit()}\n{setting.name}\n\n| | epoch, s | ratio to bionn |\n|---|---|---|"
     )
-    rows = measure(setting)
+    rows = measure(setting, contenders)
     for row in rows:
         print(f"| {row['contender']} | {row['epoch_s']} | {row['ratio']} |")
     write_csv(rows, given.out)
