@@ -141,7 +141,9 @@ def test_folds_show_their_scores_and_pooled_curves(folds: Path) -> None:
     metrics = json.loads((folds / "metrics.json").read_text())
     for fold in metrics["folds"]:
         assert number(fold["test"]["auroc"]) in page.words
-    assert number(metrics["test_std"]["accuracy"]) in page.words
+    names = ("accuracy", "auroc", "auprc", "mcc", "f1")
+    spread = " ".join(number(metrics["test_std"][name]) for name in names)
+    assert f"standard deviation {spread}" in page.words
     table = pd.read_csv(folds / "predictions.tsv", sep="\t")
     pooled = roc_auc_score(table["target"] == "EI", table["prob_EI"])
     assert f"EI: AUROC {number(float(pooled))}" in page.words

@@ -126,8 +126,8 @@ def decision(run: Run) -> str:
 
 
 def folds(run: Run, names: list[str]) -> list[dict[str, Any]]:
-    """The scores of each fold."""
-    return [
+    """The scores of each fold, and their standard deviation."""
+    rows = [
         {
             "number": number_,
             "rows": (fold.get("n") or {}).get("test"),
@@ -135,6 +135,10 @@ def folds(run: Run, names: list[str]) -> list[dict[str, Any]]:
         }
         for number_, fold in enumerate(run.folds[:ROWS])
     ]
+    if spread := run.metrics.get("test_std"):
+        cells = [number(spread.get(name)) for name in names]
+        rows.append({"number": "standard deviation", "rows": "", "cells": cells})
+    return rows
 
 
 def by_class(run: Run) -> dict[str, Any] | None:
