@@ -1,8 +1,9 @@
 """The functions users call: torch.nn.functional's names, over derivatives written by hand.
 
-Arguments, defaults and errors follow torch, without its deprecated ``inplace``, ``size_average``
-and ``reduce``. Under autocast each casts as torch's twin does on that device. Every function takes
-reverse and forward differentiation of any order, ``torch.func`` transforms and ``torch.compile``.
+Arguments, defaults and errors follow torch, without the ``inplace`` of activations and the
+deprecated ``size_average`` and ``reduce``. Under autocast each casts as torch's twin does on that
+device. Every function takes reverse and forward differentiation of any order, ``torch.func``
+transforms and ``torch.compile``.
 """
 
 import warnings
@@ -17,7 +18,7 @@ from bionn.ops import linear as linear_ops
 from bionn.ops import losses as loss_ops
 from bionn.ops import onehot_linear as onehot_ops
 from bionn.ops import softmax as softmax_ops
-from bionn.ops.base import cast_for_loss, cast_for_product, readable
+from bionn.ops.base import cast_for_loss, cast_for_product
 
 
 def linear(input: Tensor, weight: Tensor, bias: Tensor | None = None) -> Tensor:
@@ -79,28 +80,10 @@ def onehot_linear(
     output = onehot_ops.compiled(codes, weight, bias, table)
     if output is not None:
         return output
-    if weight.dim() != 3:
-        raise ValueError(f"weight needs the shape (out, A, L), but has {tuple(weight.shape)}")
-    num_symbols, length = weight.shape[1:]
+    onehot_ops.check(codes, weight)
     if codes.is_floating_point():
-        if codes.shape[-2:] != (num_symbols, length):
-            raise ValueError(
-                f"one-hot input needs the shape (*, {num_symbols}, {length}) for this weight, "
-                f"but has {tuple(codes.shape)}"
-            )
         return linear(codes.transpose(-1, -2).flatten(-2), onehot_ops.position_major(weight), bias)
-    if codes.dtype not in (torch.uint8, torch.int64):
-        raise TypeError(f"codes need the dtype uint8 or int64, but have {codes.dtype}")
-    if codes.dim() == 0 or codes.shape[-1] != length:
-        raise ValueError(f"codes need the shape (*, {length}), but have {tuple(codes.shape)}")
-    if table is None:
-        table = torch.eye(num_symbols + 1, num_symbols, dtype=weight.dtype, device=weight.device)
-    elif table.dim() != 2 or table.shape[1] != num_symbols:
-        raise ValueError(f"table needs the shape (S, {num_symbols}), but has {tuple(table.shape)}")
-    elif table.requires_grad:
-        raise ValueError("table is a constant of onehot_linear; pass table.detach()")
-    if readable(codes):
-        table = onehot_ops.in_use(codes, table)
+    table = onehot_ops.table_of(codes, weight, table)
     w = cast_for_product(weight)
     return onehot_ops.onehot_linear(codes, w, cast_for_product(bias), table.to(w.dtype))
 
@@ -211,32 +194,14 @@ def softmax(input: Tensor, dim: int | None = None, dtype: torch.dtype | None = N
         >>> softmax(torch.tensor([0.0, 0.0]), dim=0)
         tensor([0.5000, 0.5000])
     """
-    return softmax_ops.softmax(_softmax_input(input, dtype), _softmax_dim("softmax", input, dim))
+    dim = softmax_ops.dim_of("softmax", input, dim)
+    return softmax_ops.softmax(softmax_ops.cast(input, dtype), dim)
 
 
 def log_softmax(input: Tensor, dim: int | None = None, dtype: torch.dtype | None = None) -> Tensor:
     """Logarithm of `softmax`, to full relative accuracy also next to 0; arguments as there."""
-    dim = _softmax_dim("log_softmax", input, dim)
-    return softmax_ops.log_softmax(_softmax_input(input, dtype), dim)
-
-
-def _softmax_input(input: Tensor, dtype: torch.dtype | None) -> Tensor:
-    if dtype is not None:
-        return input.to(dtype)
-    if input.device.type == "cuda":
-        input = cast_for_loss(input)
-    return input
-
-
-def _softmax_dim(name: str, input: Tensor, dim: int | None) -> int:
-    if dim is not None:
-        return dim
-    warnings.warn(
-        f"Implicit dimension choice for {name} has been deprecated. "
-        "Change the call to include dim=X as an argument.",
-        stacklevel=3,
-    )
-    return 0 if input.dim() in (0, 1, 3) else 1
+    dim = softmax_ops.dim_of("log_softmax", input, dim)
+    return softmax_ops.log_softmax(softmax_ops.cast(input, dtype), dim)
 
 
 def mse_loss(

@@ -291,9 +291,8 @@ def _parse(path: Path, span: Span | None = None) -> Iterator[tuple[list[str], li
         rest, *starts = (COMMENT.sub("", text) if ";" in text else text).split("\n>")
         if title is None and rest.strip():
             refuse_start(path, text, line)
-        body += _joined(
-            [rest]
-        )  # by itself: it begins with a line break, the others seldom hold one
+        # by itself: it begins with a line break, which the others seldom hold
+        body += _joined([rest])
         if not starts:
             continue
         titles, _, bodies = map(

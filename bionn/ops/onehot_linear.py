@@ -12,6 +12,7 @@ from bionn.kernels import cpu, gpu, nodes
 from bionn.ops.base import (
     FunctionPair,
     forward_rule,
+    readable,
     refuse_tangent,
     save,
     sum_to_shape,
@@ -35,13 +36,39 @@ def one_hot_rows(codes: Tensor, table: Tensor) -> Tensor:
     return torch.nn.functional.embedding(indices, table).reshape(*codes.shape[:-1], width)
 
 
-def in_use(codes: Tensor, table: Tensor) -> Tensor:
-    """The rows of a table up to the largest code: fewer to sum.
+def check(codes: Tensor, weight: Tensor) -> None:
+    """Raise ValueError or TypeError for a shape or dtype that the layer does not take."""
+    if weight.dim() != 3:
+        raise ValueError(f"weight needs the shape (out, A, L), but has {tuple(weight.shape)}")
+    num_symbols, length = weight.shape[1:]
+    if codes.is_floating_point():
+        if codes.shape[-2:] != (num_symbols, length):
+            raise ValueError(
+                f"one-hot input needs the shape (*, {num_symbols}, {length}) for this weight, "
+                f"but has {tuple(codes.shape)}"
+            )
+        return
+    if codes.dtype not in (torch.uint8, torch.int64):
+        raise TypeError(f"codes need the dtype uint8 or int64, but have {codes.dtype}")
+    if codes.dim() == 0 or codes.shape[-1] != length:
+        raise ValueError(f"codes need the shape (*, {length}), but have {tuple(codes.shape)}")
+
+
+def table_of(codes: Tensor, weight: Tensor, table: Tensor | None) -> Tensor:
+    """What codes stand for, ``(S, A)``, up to the largest code: letters and zeros where none is given.
 
     Raises:
+        ValueError: The table is not one for this weight.
         IndexError: A code has no row.
     """
-    if codes.numel() == 0:
+    num_symbols = weight.shape[1]
+    if table is None:
+        table = torch.eye(num_symbols + 1, num_symbols, dtype=weight.dtype, device=weight.device)
+    elif table.dim() != 2 or table.shape[1] != num_symbols:
+        raise ValueError(f"table needs the shape (S, {num_symbols}), but has {tuple(table.shape)}")
+    elif table.requires_grad:
+        raise ValueError("table is a constant of onehot_linear; pass table.detach()")
+    if not readable(codes) or codes.numel() == 0:
         return table
     high = int(codes.max())
     low = int(codes.min()) if codes.dtype == torch.int64 else 0

@@ -1,5 +1,6 @@
 """Softmax and its logarithm along one dimension."""
 
+import warnings
 from functools import partial
 from typing import Any, NamedTuple
 
@@ -8,7 +9,7 @@ from torch import Tensor
 from torch.autograd import Function
 
 from bionn.kernels import nodes
-from bionn.ops.base import FunctionPair, forward_rule, save, widen
+from bionn.ops.base import FunctionPair, cast_for_loss, forward_rule, save, widen
 
 
 def stable_log_softmax(z: Tensor, dim: int) -> Tensor:
@@ -136,6 +137,25 @@ class RowsOp(NamedTuple):
             if output is not None:
                 return output
         return self.pair(input, dim)
+
+
+def cast(input: Tensor, dtype: torch.dtype | None) -> Tensor:
+    """The input in a dtype, or as torch casts it where None is asked for."""
+    if dtype is not None:
+        return input.to(dtype)
+    return cast_for_loss(input) if input.device.type == "cuda" else input
+
+
+def dim_of(name: str, input: Tensor, dim: int | None) -> int:
+    """The dimension that sums to 1; as torch chooses it, with its warning, where none is given."""
+    if dim is not None:
+        return dim
+    warnings.warn(
+        f"Implicit dimension choice for {name} has been deprecated. "
+        "Change the call to include dim=X as an argument.",
+        stacklevel=3,
+    )
+    return 0 if input.dim() in (0, 1, 3) else 1
 
 
 softmax = RowsOp(FunctionPair(SoftmaxReverse, Softmax), "softmax")

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import gzip
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import pytest
@@ -197,6 +197,16 @@ def test_pieces_of_any_size_give_what_reading_line_by_line_gives(
             unfinished = block.unfinished
         assert not unfinished
     assert found == truth
+
+
+@pytest.mark.parametrize("read", [read_blocks, read_pieces])
+def test_a_block_that_begins_within_the_line_at_fault(
+    write: Write, monkeypatch: pytest.MonkeyPatch, read: Callable[..., Iterator[object]]
+) -> None:
+    monkeypatch.setattr(fasta, "text_blocks", cut_to(5))
+    path = write("x.fa", "     ;x\n>a\nACGT\n")  # the second block looks like a comment
+    with refused(f"{path}:1: FASTA needed", kind=FormatError):
+        list(read(path))
 
 
 def test_a_header_a_comment_and_a_sequence_may_be_longer_than_a_block(
