@@ -52,6 +52,7 @@ bench: $(READY)  ## time and memory of ops, training, reading, prediction and mu
 	$(BIN)/python -m pip install --quiet --constraint constraints.txt --editable '.[bench]'
 	$(BIN)/python -m experiments.benchmarks.ops
 	$(BIN)/python -m experiments.benchmarks.training --threads 1
+	$(BIN)/python -m experiments.benchmarks.training --threads 1 --dropout .2 --out runs/benchmarks/dropout.csv
 	$(BIN)/python -m experiments.benchmarks.reading
 	$(BIN)/python -m experiments.benchmarks.predict
 	$(BIN)/python -m experiments.benchmarks.mutagenesis

@@ -174,6 +174,7 @@ def _by_update(
 
 
 _DROPOUT = (nn.Dropout, torch.nn.Dropout)
+"""What does nothing in evaluation; a subclass may."""
 
 Folded = tuple[float, Tensor, Tensor | None]
 """A linear layer behind ReLU or leaky ReLU: the slope below 0, its weight, its bias."""

@@ -80,7 +80,7 @@ BIONN_API void dropout_mask_value(float* out, int64_t n, uint64_t key, int64_t f
 
 // out = blank where the word is below a threshold, else the code.
 BIONN_API void dropout_codes_value(const uint8_t* codes, uint8_t* out, int64_t n, uint64_t key, int64_t first,
-                             uint32_t threshold, uint8_t blank) {
+                                   uint32_t threshold, uint8_t blank) {
   bionn::each_drawn(key, first, n,
                     [=](int64_t i, uint32_t word) { out[i] = word < threshold ? blank : codes[i]; });
 }
